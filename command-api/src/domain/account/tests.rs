@@ -1,0 +1,203 @@
+//! The rules of accounts, each as given, when, then.
+
+use super::*;
+use crate::domain::given::{ADA, BOB, given, nobody, signed_in};
+use chrono::TimeDelta;
+use events::Aggregate;
+
+const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+fn person(account_id: AccountId) -> Person {
+    Person {
+        account_id,
+        email: Email::try_new("ada@example.org").unwrap(),
+        username: Some(Username::try_new("ada").unwrap()),
+        first_name: "Ada".to_owned(),
+        last_name: "Lovelace".to_owned(),
+    }
+}
+
+fn account(account_id: AccountId, role: Role) -> Account {
+    given(come_to_be(person(account_id), role, Origin::Admin, true, (PasswordReason::Registration, None)))
+}
+
+fn create(role: Role) -> Command {
+    let temporary_until = NOW + TimeDelta::hours(72);
+    Command::Create { person: person(ADA), role, portal_access: true, temporary_until }
+}
+
+fn update(change: ProfileChange) -> Command {
+    Command::UpdateProfile { account_id: ADA, change }
+}
+
+#[test]
+fn who_registers_is_a_learner_with_a_password_of_their_own() {
+    let command = Command::Register { person: person(ADA), policy: RegistrationPolicy::Open };
+    let state: Account = given(decide(&Account::default(), &nobody(), command).unwrap());
+    let profile = state.profile.as_ref().unwrap();
+    assert_eq!(profile.role, Role::Learner);
+    assert_eq!(profile.email.as_deref(), Some("ada@example.org"));
+    assert_eq!(profile.username.as_deref(), Some("ada"));
+    assert!(state.is_active && state.portal_access && !state.must_set_password());
+}
+
+#[test]
+fn nobody_registers_unless_registration_is_open() {
+    for policy in [RegistrationPolicy::Invite, RegistrationPolicy::Closed] {
+        let command = Command::Register { person: person(ADA), policy };
+        assert_eq!(decide(&Account::default(), &nobody(), command), Err(Refusal::RegistrationClosed));
+    }
+}
+
+#[test]
+fn an_admin_creates_accounts_below_their_own_role_with_a_temporary_password() {
+    for role in [Role::Learner, Role::Instructor, Role::Auditor] {
+        let state: Account = given(decide(&Account::default(), &signed_in(BOB, Role::Admin), create(role)).unwrap());
+        assert_eq!(state.profile.as_ref().unwrap().role, role);
+        assert_eq!(state.temporary_until, Some(NOW + TimeDelta::hours(72)));
+    }
+    for role in [Role::Admin, Role::Superadmin] {
+        let decided = decide(&Account::default(), &signed_in(BOB, Role::Admin), create(role));
+        assert_eq!(decided, Err(Refusal::RoleNotBelowOwn));
+    }
+}
+
+#[test]
+fn a_superadmin_creates_admins_and_no_second_superadmin() {
+    let superadmin = signed_in(BOB, Role::Superadmin);
+    assert!(decide(&Account::default(), &superadmin, create(Role::Admin)).is_ok());
+    let decided = decide(&Account::default(), &superadmin, create(Role::Superadmin));
+    assert_eq!(decided, Err(Refusal::RoleNotBelowOwn));
+}
+
+#[test]
+fn only_admins_create_accounts() {
+    for role in [Role::Learner, Role::Instructor, Role::Auditor] {
+        let decided = decide(&Account::default(), &signed_in(BOB, role), create(Role::Learner));
+        assert_eq!(decided, Err(Refusal::RoleNotBelowOwn), "{role}");
+    }
+    let decided = decide(&Account::default(), &nobody(), create(Role::Learner));
+    assert_eq!(decided, Err(Refusal::RoleNotBelowOwn));
+}
+
+#[test]
+fn portal_access_can_be_withheld_at_creation() {
+    let command =
+        Command::Create { person: person(ADA), role: Role::Instructor, portal_access: false, temporary_until: NOW };
+    let state: Account = given(decide(&Account::default(), &signed_in(BOB, Role::Admin), command).unwrap());
+    assert!(!state.portal_access);
+}
+
+#[test]
+fn the_bootstrap_makes_a_superadmin_without_a_temporary_password() {
+    let command = Command::Bootstrap { person: person(ADA) };
+    let state: Account = given(decide(&Account::default(), &nobody(), command).unwrap());
+    assert_eq!(state.profile.as_ref().unwrap().role, Role::Superadmin);
+    assert!(!state.must_set_password());
+}
+
+#[test]
+fn a_profile_keeps_what_is_not_changed_and_clears_what_is_set_to_nothing() {
+    let own = signed_in(ADA, Role::Learner);
+    let mut state = account(ADA, Role::Learner);
+    let bio = ProfileChange { bio: Some(Some("Wrote notes.".to_owned())), ..ProfileChange::default() };
+    for event in decide(&state, &own, update(bio)).unwrap() {
+        state.evolve(&event);
+    }
+    let profile = state.profile.clone().unwrap();
+    assert_eq!((profile.first_name.as_deref(), profile.bio.as_deref()), (Some("Ada"), Some("Wrote notes.")));
+
+    let cleared =
+        ProfileChange { first_name: Some("Augusta".to_owned()), bio: Some(None), ..ProfileChange::default() };
+    for event in decide(&state, &own, update(cleared)).unwrap() {
+        state.evolve(&event);
+    }
+    let profile = state.profile.unwrap();
+    assert_eq!((profile.first_name.as_deref(), profile.bio), (Some("Augusta"), None));
+    assert_eq!(profile.last_name.as_deref(), Some("Lovelace"));
+}
+
+#[test]
+fn a_change_to_what_already_is_leaves_no_event() {
+    let same = ProfileChange { first_name: Some("Ada".to_owned()), ..ProfileChange::default() };
+    let decided = decide(&account(ADA, Role::Learner), &signed_in(ADA, Role::Learner), update(same));
+    assert_eq!(decided, Ok(Vec::new()));
+}
+
+#[test]
+fn a_profile_is_changed_by_its_person_or_by_an_admin_above_them() {
+    let change = || update(ProfileChange { first_name: Some("Eve".to_owned()), ..ProfileChange::default() });
+    let learner = account(ADA, Role::Learner);
+    assert!(decide(&learner, &signed_in(BOB, Role::Admin), change()).is_ok());
+    for role in [Role::Learner, Role::Instructor, Role::Auditor] {
+        let decided = decide(&learner, &signed_in(BOB, role), change());
+        assert_eq!(decided, Err(Refusal::NotOwnNorAdmin), "{role}");
+    }
+    let superadmin = account(ADA, Role::Superadmin);
+    assert_eq!(decide(&superadmin, &signed_in(BOB, Role::Admin), change()), Err(Refusal::NotOwnNorAdmin));
+    assert!(decide(&superadmin, &signed_in(ADA, Role::Superadmin), change()).is_ok());
+}
+
+#[test]
+fn who_may_not_change_others_does_not_learn_who_there_is() {
+    let decided = decide(&Account::default(), &signed_in(BOB, Role::Learner), update(ProfileChange::default()));
+    assert_eq!(decided, Err(Refusal::NotOwnNorAdmin));
+    let decided = decide(&Account::default(), &signed_in(BOB, Role::Admin), update(ProfileChange::default()));
+    assert_eq!(decided, Err(Refusal::NotFound));
+}
+
+#[test]
+fn a_chosen_password_ends_the_temporary_one() {
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::PasswordSet { reason: PasswordReason::Temporary, temporary_until: Some(NOW) });
+    assert!(state.must_set_password());
+    for event in decide(&state, &signed_in(ADA, Role::Learner), Command::SetPassword).unwrap() {
+        state.evolve(&event);
+    }
+    assert!(!state.must_set_password());
+}
+
+#[test]
+fn who_is_shut_out_sets_no_password() {
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::Deactivated {});
+    let decided = decide(&state, &signed_in(ADA, Role::Learner), Command::SetPassword);
+    assert_eq!(decided, Err(Refusal::Inactive));
+    let decided = decide(&Account::default(), &signed_in(ADA, Role::Learner), Command::SetPassword);
+    assert_eq!(decided, Err(Refusal::NotFound));
+}
+
+#[test]
+fn an_admin_deactivates_and_activates_accounts_below_them_once() {
+    let admin = signed_in(BOB, Role::Admin);
+    let mut state = account(ADA, Role::Auditor);
+    let activate = || Command::Activate { account_id: ADA };
+    let deactivate = || Command::Deactivate { account_id: ADA };
+    assert_eq!(decide(&state, &admin, activate()), Err(Refusal::AlreadyActive));
+    assert_eq!(decide(&state, &admin, deactivate()), Ok(vec![AccountEvent::Deactivated {}]));
+    state.evolve(&AccountEvent::Deactivated {});
+    assert_eq!(decide(&state, &admin, deactivate()), Err(Refusal::AlreadyInactive));
+    assert_eq!(decide(&state, &admin, activate()), Ok(vec![AccountEvent::Activated {}]));
+}
+
+#[test]
+fn nobody_deactivates_themselves_or_somebody_of_their_role_or_above() {
+    let deactivate = || Command::Deactivate { account_id: ADA };
+    let own = decide(&account(ADA, Role::Superadmin), &signed_in(ADA, Role::Superadmin), deactivate());
+    assert_eq!(own, Err(Refusal::Oneself));
+    for role in [Role::Admin, Role::Superadmin] {
+        let decided = decide(&account(ADA, role), &signed_in(BOB, Role::Admin), deactivate());
+        assert_eq!(decided, Err(Refusal::NotBelowOwn), "{role}");
+    }
+    for role in [Role::Learner, Role::Instructor, Role::Auditor] {
+        let decided = decide(&account(ADA, Role::Learner), &signed_in(BOB, role), deactivate());
+        assert_eq!(decided, Err(Refusal::NotBelowOwn), "{role}");
+    }
+}
+
+#[test]
+fn an_account_that_is_not_there_cannot_be_deactivated() {
+    let decided =
+        decide(&Account::default(), &signed_in(BOB, Role::Admin), Command::Deactivate { account_id: ADA });
+    assert_eq!(decided, Err(Refusal::NotFound));
+}

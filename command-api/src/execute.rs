@@ -1,0 +1,180 @@
+//! How a command is carried out: load and fold the streams it asks for, decide, append, and answer.
+//!
+//! A decision rests on folded streams that this process remembers, so it may rest on a stale one. That can cost a
+//! retry, never a wrong append: the log takes a command only while every stream that it read or writes is as it was
+//! read. And it never costs a wrong refusal: what is refused on remembered streams is decided once more on the log.
+
+mod answer;
+mod cache;
+mod context;
+mod secrets;
+mod work;
+
+pub use answer::{Answer, Reply};
+pub use context::{Actor, Context, IdempotencyKey};
+pub use secrets::StoredRefreshToken;
+pub use work::{Loaded, Work};
+
+use crate::{
+    appender::{AppendError, Appender},
+    metrics::{self, CommandOutcome},
+};
+use cache::Cache;
+use context::InFlight;
+use events::log::{Idempotency, LogError, LogReader, Outcome};
+use ops::problem::{self, Problem};
+use std::time::Instant;
+use uuid::Uuid;
+
+/// How often a command is decided before its caller is told that others were faster.
+const MAX_ATTEMPTS: usize = 10;
+/// Seconds after which a client may try again when the log cannot be written.
+const RETRY_AFTER: u64 = 2;
+
+/// Carries out commands; cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    log: LogReader,
+    appender: Appender,
+    cache: Cache,
+    in_flight: InFlight,
+}
+
+impl Executor {
+    /// An executor over the log.
+    pub fn new(log: LogReader, appender: Appender) -> Self {
+        Self { log, appender, cache: Cache::default(), in_flight: InFlight::default() }
+    }
+
+    /// The log that it decides on.
+    pub const fn log(&self) -> &LogReader {
+        &self.log
+    }
+
+    /// Carries out one command. `decide` loads what it needs, decides, and puts events into the [`Work`]; it may run
+    /// several times and must change nothing else. `command` names it in metrics and logs, as in `course.publish`.
+    pub async fn execute<D>(&self, context: &Context, command: &'static str, decide: D) -> Result<Answer, Problem>
+    where
+        D: AsyncFn(&mut Work<'_>) -> Result<Reply, Problem>,
+    {
+        let started = Instant::now();
+        let result = self.carry_out(context, command, decide).await;
+        let outcome = match &result {
+            Ok(answer) if answer.is_replayed() => CommandOutcome::Replayed,
+            Ok(_) => CommandOutcome::Appended,
+            Err(problem) if problem.status().is_server_error() => CommandOutcome::Failed,
+            Err(_) => CommandOutcome::Refused,
+        };
+        metrics::answered(command, outcome, started.elapsed());
+        result
+    }
+
+    async fn carry_out<D>(&self, context: &Context, command: &'static str, decide: D) -> Result<Answer, Problem>
+    where
+        D: AsyncFn(&mut Work<'_>) -> Result<Reply, Problem>,
+    {
+        let _in_flight = match &context.idempotency {
+            Some(key) => Some(self.in_flight.enter(context, key).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),
+            None => None,
+        };
+        let mut trust_cache = true;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut work = Work::new(self, context, trust_cache);
+            let reply = match decide(&mut work).await {
+                Ok(reply) => reply,
+                Err(_) if work.rests_on_cache() => {
+                    trust_cache = false;
+                    continue;
+                }
+                Err(refusal) => return self.find_replay(context).await?.ok_or(refusal),
+            };
+            match self.append(context, work, reply).await? {
+                Appended::Answer(answer) => return Ok(answer),
+                Appended::Moved => {
+                    metrics::retried(command);
+                    trust_cache = false;
+                }
+            }
+        }
+        Err(problem::CONFLICT.into())
+    }
+
+    async fn append(&self, context: &Context, work: Work<'_>, reply: Reply) -> Result<Appended, Problem> {
+        let mut finished = work.finish().await.map_err(|error| failed(&error))?;
+        let version = finished.version_of(reply.stream());
+        finished.append.idempotency = context.idempotency.as_ref().map(|key| Idempotency {
+            actor_id: context.actor_or_nil(),
+            key: key.key.clone(),
+            request_hash: key.request_hash,
+            response: reply.to_record(version),
+        });
+        let taken = std::mem::take(&mut finished.taken);
+        match self.appender.append(finished.append).await {
+            Ok(Outcome::Committed { position }) => {
+                self.cache.extend(finished.folded);
+                for (subject, key) in finished.fresh_keys {
+                    self.log.keyring().remember(subject, key);
+                }
+                Ok(Appended::Answer(reply.answer(version, position)))
+            }
+            Ok(Outcome::Conflict) => Ok(Appended::Moved),
+            Ok(Outcome::Taken { claim }) => Err(taken.into_iter().nth(claim).unwrap_or(problem::CONFLICT.into())),
+            Ok(Outcome::Replayed) => {
+                self.find_replay(context).await?.map(Appended::Answer).ok_or_else(|| problem::CONFLICT.into())
+            }
+            Err(AppendError::Stopping) => Err(Problem::unavailable("This process is stopping.", RETRY_AFTER)),
+            Err(AppendError::Log(error)) => Err(failed(&error)),
+        }
+    }
+
+    /// The first answer to this request, where it was answered before.
+    async fn find_replay(&self, context: &Context) -> Result<Option<Answer>, Problem> {
+        let Some(key) = &context.idempotency else { return Ok(None) };
+        let found = sqlx::query!(
+            "select request_hash, response, position
+             from log.idempotency
+             where tenant_id = $1
+               and actor_id = $2
+               and key = $3",
+            context.tenant_id.as_uuid(),
+            context.actor_or_nil(),
+            key.key,
+        )
+        .fetch_optional(self.log.pool())
+        .await?;
+        match found {
+            None => Ok(None),
+            Some(first) if first.request_hash == key.request_hash => {
+                Ok(Some(Answer::replayed(first.response, first.position)))
+            }
+            Some(_) => Err(problem::IDEMPOTENCY_KEY_REUSED.into()),
+        }
+    }
+}
+
+enum Appended {
+    Answer(Answer),
+    /// A stream moved since it was read: decide again.
+    Moved,
+}
+
+/// A fault of the log, as its caller sees it: one that passes is 503, and the command may have been recorded.
+fn failed(error: &LogError) -> Problem {
+    if error.is_transient() {
+        ops::telemetry::error(error, "the log cannot be reached");
+        Problem::unavailable(
+            "The log cannot be reached. Whether the command was recorded is not known: repeat it with the same \
+             Idempotency-Key.",
+            RETRY_AFTER,
+        )
+    } else {
+        Problem::internal(error)
+    }
+}
+
+impl Context {
+    /// Who asks, for keys that hold a UUID: nil stands for whoever did not sign in.
+    fn actor_or_nil(&self) -> Uuid {
+        self.actor.as_ref().map_or(Uuid::nil(), |actor| actor.account_id.as_uuid())
+    }
+}

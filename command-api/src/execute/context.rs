@@ -1,0 +1,96 @@
+//! Who commands, when, and with which of the headers that matter.
+
+use chrono::{DateTime, Utc};
+use events::{
+    Metadata, Role,
+    ids::{AccountId, AuthSessionId, TenantId},
+};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+use uuid::Uuid;
+
+/// What surrounds a command. It is data: a decision that needs the time takes it from here.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The organisation in which it is carried out.
+    pub tenant_id: TenantId,
+    /// Who asks; `None` for whoever did not sign in.
+    pub actor: Option<Actor>,
+    /// When.
+    pub now: DateTime<Utc>,
+    /// One for all that follows from the request.
+    pub correlation_id: Uuid,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Network address of the client.
+    pub address: Option<String>,
+    /// `User-Agent` of the client.
+    pub agent: Option<String>,
+    /// `Idempotency-Key`, where it was sent.
+    pub idempotency: Option<IdempotencyKey>,
+    /// `If-Match`, where it was sent: the version that the client has seen.
+    pub if_match: Option<i64>,
+}
+
+/// Somebody who signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// Their account.
+    pub account_id: AccountId,
+    /// In what role.
+    pub role: Role,
+    /// In which session.
+    pub session_id: AuthSessionId,
+}
+
+/// What makes a repeated request known as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// As the client sent it.
+    pub key: String,
+    /// SHA-256 of the request, so that a key is not used for two.
+    pub request_hash: [u8; 32],
+}
+
+impl Context {
+    /// What every event of the command carries.
+    pub(super) fn metadata(&self) -> Metadata {
+        Metadata {
+            actor_id: self.actor.map(|actor| actor.account_id),
+            actor_role: self.actor.map(|actor| actor.role),
+            session_id: self.actor.map(|actor| actor.session_id),
+            correlation_id: self.correlation_id,
+            traceparent: self.traceparent.clone(),
+            ..Metadata::default()
+        }
+    }
+}
+
+/// The requests with a key that this process is carrying out.
+#[derive(Clone, Default)]
+pub(super) struct InFlight(Arc<Mutex<HashSet<Request>>>);
+
+type Request = (TenantId, Uuid, String);
+
+impl InFlight {
+    /// Enters a request until the guard is dropped; `None` while the same one is being carried out.
+    pub(super) fn enter(&self, context: &Context, key: &IdempotencyKey) -> Option<InFlightGuard> {
+        let request = (context.tenant_id, context.actor_or_nil(), key.key.clone());
+        let entered = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone());
+        entered.then(|| InFlightGuard { all: self.clone(), request })
+    }
+}
+
+/// Takes the request out again, however it ends.
+pub(super) struct InFlightGuard {
+    all: InFlight,
+    request: Request,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.request);
+    }
+}

@@ -1,0 +1,71 @@
+//! What the command API counts, beside what every process does (`ops::metrics`).
+//!
+//! | metric | labels | meaning |
+//! |---|---|---|
+//! | `registrar_commands_total` | command, outcome | commands answered: `appended`, `replayed`, `refused`, `failed` |
+//! | `registrar_command_duration_seconds` | command | from decision to answer |
+//! | `registrar_command_retries_total` | command | decisions made again because a stream had moved |
+//! | `registrar_append_batch_size` | – | commands in one transaction |
+//! | `registrar_append_duration_seconds` | – | one transaction, from sent to committed |
+//! | `registrar_append_queue` | – | commands that wait to be appended |
+//! | `registrar_log_head_position` | – | last position of the log, as far as this process knows |
+//! | `registrar_relay_leader` | – | 1 in the process that publishes |
+//! | `registrar_relay_position` | – | last position that JetStream acknowledged |
+//! | `registrar_relay_lag_events` | – | positions of the log that it has not |
+
+use ::metrics::{counter, gauge, histogram};
+use std::time::Duration;
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandOutcome {
+    /// It is in the log.
+    Appended,
+    /// Its first answer was given again.
+    Replayed,
+    /// A rule said no.
+    Refused,
+    /// Something is broken.
+    Failed,
+}
+
+impl CommandOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Appended => "appended",
+            Self::Replayed => "replayed",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+pub(crate) fn answered(command: &'static str, outcome: CommandOutcome, took: Duration) {
+    counter!("registrar_commands_total", "command" => command, "outcome" => outcome.as_str()).increment(1);
+    histogram!("registrar_command_duration_seconds", "command" => command).record(took);
+}
+
+pub(crate) fn retried(command: &'static str) {
+    counter!("registrar_command_retries_total", "command" => command).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; these counts stay far below 2^52")]
+pub(crate) fn append_queue(waiting: usize) {
+    gauge!("registrar_append_queue").set(waiting as f64);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; these counts stay far below 2^52")]
+pub(crate) fn appended(commands: usize, took: Duration) {
+    histogram!("registrar_append_batch_size").record(commands as f64);
+    histogram!("registrar_append_duration_seconds").record(took);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; positions stay far below 2^52")]
+pub(crate) fn relay(leader: bool, published: i64, head: i64) {
+    gauge!("registrar_relay_leader").set(f64::from(u8::from(leader)));
+    gauge!("registrar_log_head_position").set(head as f64);
+    if leader {
+        gauge!("registrar_relay_position").set(published as f64);
+        gauge!("registrar_relay_lag_events").set((head - published).max(0) as f64);
+    }
+}

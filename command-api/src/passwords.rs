@@ -1,0 +1,264 @@
+//! Hashing passwords with Argon2id (RFC 9106), on threads of its own behind a bounded queue, so that a flood of log-ins
+//! slows log-ins and nothing else. Which passwords are good enough is decided in `domain/password`.
+
+use crate::domain::password::{self, Password, Policy};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
+    password_hash::{self, phc::PasswordHash},
+};
+use ops::problem::Problem;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::Instant,
+};
+use tokio::sync::oneshot;
+
+/// What is left of the alphabet when nobody is to mistake one character for another.
+const UNAMBIGUOUS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// What a caller waits before trying a full queue again.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// What hashing costs, and how much of it may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// Threads that hash.
+    pub threads: usize,
+    /// Requests that may wait for one.
+    pub queue: usize,
+}
+
+/// Why a password was not hashed or verified.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// It is not good enough.
+    #[error(transparent)]
+    Refused(#[from] password::Refusal),
+    /// As many requests as may wait are waiting.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// No thread is left to do it.
+    #[error("the threads that hash passwords have ended")]
+    Ended,
+    /// Argon2 failed.
+    #[error("a password could not be hashed")]
+    Hash(#[source] password_hash::Error),
+}
+
+/// Why hashing cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Argon2 does not take such a cost.
+    #[error("the Argon2 parameters are out of bounds")]
+    Parameters(#[source] argon2::Error),
+    /// The system gave no thread.
+    #[error("a thread for hashing cannot start")]
+    Thread(#[from] std::io::Error),
+    /// The first hash failed.
+    #[error("Argon2 does not work here")]
+    Hash(#[source] password_hash::Error),
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Hashes and verifies passwords. Clones share the threads, which end with the last of them.
+#[derive(Clone)]
+pub struct Passwords {
+    jobs: SyncSender<Job>,
+    argon2: Argon2<'static>,
+    policy: Policy,
+    nobodys: Arc<str>,
+}
+
+impl Passwords {
+    /// Starts the threads.
+    pub fn start(cost: Cost, policy: Policy) -> Result<Self, StartError> {
+        let params =
+            Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(StartError::Parameters)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let nobodys = argon2.hash_password(&rand::random::<[u8; 32]>()).map_err(StartError::Hash)?;
+        let (jobs, waiting) = sync_channel::<Job>(cost.queue);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 1..=cost.threads {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs, argon2, policy, nobodys: nobodys.to_string().into() })
+    }
+
+    /// The PHC string of a password that a person chose, if it is good enough for somebody of whom `known` is known.
+    pub async fn admit(&self, password: Password, known: Vec<String>) -> Result<String, PasswordError> {
+        let (argon2, policy) = (self.argon2.clone(), self.policy);
+        self.run(move || {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            password::decide(policy, &password, &known)?;
+            hash(&argon2, &password)
+        })
+        .await?
+    }
+
+    /// The PHC string of a password that was generated.
+    pub async fn hash(&self, password: Password) -> Result<String, PasswordError> {
+        let argon2 = self.argon2.clone();
+        self.run(move || hash(&argon2, &password)).await?
+    }
+
+    /// Whether `phc` is of that password. Without one the answer is no, after as long a time.
+    pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<bool, PasswordError> {
+        let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
+        self.run(move || {
+            let stored = PasswordHash::new(phc.as_deref().unwrap_or(&nobodys)).map_err(PasswordError::Hash)?;
+            match argon2.verify_password(password.as_bytes(), &stored) {
+                Ok(()) => Ok(phc.is_some()),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(PasswordError::Hash(error)),
+            }
+        })
+        .await?
+    }
+
+    /// Queues the work, or says that the queue is full. Work whose caller has gone is not done.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
+        let (answer, answered) = oneshot::channel();
+        let depth = metrics::gauge!("registrar_argon2_queue_depth");
+        let waiting = depth.clone();
+        let job = Box::new(move || {
+            waiting.decrement(1);
+            if answer.is_closed() {
+                return;
+            }
+            let started = Instant::now();
+            let done = work();
+            metrics::histogram!("registrar_argon2_seconds").record(started.elapsed());
+            // The caller may have gone meanwhile; then nobody needs the answer.
+            let _ = answer.send(done);
+        });
+        depth.increment(1);
+        self.jobs.try_send(job).map_err(|refused| {
+            depth.decrement(1);
+            match refused {
+                TrySendError::Full(_) => PasswordError::Busy,
+                TrySendError::Disconnected(_) => PasswordError::Ended,
+            }
+        })?;
+        answered.await.map_err(|_| PasswordError::Ended)
+    }
+}
+
+/// Takes one job after the other until nobody can send any more.
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting and not while working. A poisoned one guards nothing that could be broken.
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        job();
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &Password) -> Result<String, PasswordError> {
+    argon2.hash_password(password.as_bytes()).map(|phc| phc.to_string()).map_err(PasswordError::Hash)
+}
+
+/// A temporary password: four groups of five characters, 99 bits.
+pub fn generate_temporary() -> String {
+    let group = || -> String { (0..5).map(|_| char::from(UNAMBIGUOUS[rand::random_range(0..UNAMBIGUOUS.len())])).collect() };
+    [group(), group(), group(), group()].join("-")
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Refused(refusal) => refusal.into(),
+            PasswordError::Busy => {
+                Self::unavailable("too many passwords are being checked: try again shortly", RETRY_AFTER_SECONDS)
+            }
+            PasswordError::Ended | PasswordError::Hash(_) => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const CHEAP: Cost = Cost { memory_kib: 8, iterations: 1, parallelism: 1, threads: 1, queue: 4 };
+    const POLICY: Policy = Policy { min_length: 12 };
+    const GOOD: &str = "quietly herding purple walruses";
+
+    fn passwords() -> Passwords {
+        Passwords::start(CHEAP, POLICY).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_against_its_own_hash_only() {
+        let passwords = passwords();
+        let phc = passwords.admit(Password::new(GOOD), Vec::new()).await.unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{phc}");
+        assert!(passwords.verify(Password::new(GOOD), Some(phc.clone())).await.unwrap());
+        assert!(!passwords.verify(Password::new("something else"), Some(phc.clone())).await.unwrap());
+        let again = passwords.hash(Password::new(GOOD)).await.unwrap();
+        assert_ne!(phc, again, "two hashes of one password share no salt");
+    }
+
+    #[tokio::test]
+    async fn nobodys_password_is_never_the_right_one() {
+        assert!(!passwords().verify(Password::new(GOOD), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_weak_password_is_not_hashed() {
+        let refused = passwords().admit(Password::new("short"), Vec::new()).await;
+        assert!(matches!(refused, Err(PasswordError::Refused(password::Refusal::TooShort { min: 12 }))));
+    }
+
+    #[tokio::test]
+    async fn a_long_password_is_hashed_to_its_last_byte() {
+        let passwords = passwords();
+        let long = "x".repeat(password::MAX_BYTES);
+        let phc = passwords.hash(Password::new(&long)).await.unwrap();
+        let shorter = &long[1..];
+        assert!(!passwords.verify(Password::new(shorter), Some(phc)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let passwords = Passwords::start(Cost { queue: 1, ..CHEAP }, POLICY).unwrap();
+        let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let blocking = passwords.clone();
+        let first = tokio::spawn(async move {
+            blocking
+                .run(move || {
+                    begun.blocking_send(()).unwrap();
+                    wait.recv().unwrap();
+                })
+                .await
+        });
+        has_begun.recv().await.unwrap();
+        let mut second = Box::pin(passwords.hash(Password::new(GOOD)));
+        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err(), "the second waits");
+        assert!(matches!(passwords.hash(Password::new(GOOD)).await, Err(PasswordError::Busy)));
+        go_on.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        second.await.unwrap();
+    }
+
+    #[test]
+    fn a_temporary_password_is_four_groups_that_nobody_misreads() {
+        let temporary = generate_temporary();
+        let groups: Vec<&str> = temporary.split('-').collect();
+        assert_eq!(groups.len(), 4);
+        assert!(groups.iter().all(|group| group.len() == 5 && group.bytes().all(|byte| UNAMBIGUOUS.contains(&byte))));
+        assert_ne!(temporary, generate_temporary());
+    }
+}

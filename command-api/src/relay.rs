@@ -1,0 +1,203 @@
+//! From the log to JetStream: committed events, each once, in position order.
+//!
+//! One relay at a time publishes, the one that holds an advisory lock of the log database; the others stand by. What
+//! was published is what JetStream has: its last sequence is the checkpoint, so a stream that was lost is filled again
+//! from the log, and nothing else need be known. Waking (in memory, by NOTIFY, by a timer) is a hint; the log is the
+//! truth. Commands are accepted whether or not any of this works.
+
+use crate::metrics;
+use events::{
+    bus::{Bus, BusError},
+    log::{LogError, LogReader},
+};
+use futures::future::try_join_all;
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgListener},
+};
+use std::time::Duration;
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Advisory lock of the relay that publishes: "relay" in ASCII.
+const LEADER_LOCK: i64 = 0x0072_656c_6179;
+/// Events read and sent before their acknowledgements are awaited.
+const MAX_BATCH: i64 = 500;
+/// How often a standby tries to take over, and an idle leader looks whether the stream is still there.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long to wait after a failure.
+const BACK_OFF: Duration = Duration::from_millis(200);
+
+/// Why a step failed. The next one starts from what JetStream then has.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The bus did not take the events.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The lock's connection is gone, and the lock with it.
+    #[error("the relay lost its lock")]
+    Lock(#[source] sqlx::Error),
+    /// The stream holds events that the log does not: it belongs to another log, or the log was restored to an earlier
+    /// state. Publishing would mix two histories.
+    #[error(
+        "the stream ends at position {stream}, the log at {log}: this stream is not of this log; delete the stream, \
+         and it is filled again from the log"
+    )]
+    StreamAheadOfLog {
+        /// Last sequence of the stream.
+        stream: i64,
+        /// Last position of the log.
+        log: i64,
+    },
+}
+
+/// Publishes the log.
+pub struct Relay {
+    log: LogReader,
+    bus: Bus,
+    published: Option<i64>,
+}
+
+impl Relay {
+    /// A relay that has yet to find out what was published.
+    pub const fn new(log: LogReader, bus: Bus) -> Self {
+        Self { log, bus, published: None }
+    }
+
+    /// Publishes the next events and returns how many there were; 0 means that JetStream has the whole log.
+    ///
+    /// Forgetting what was published, on any failure, is always safe: the stream itself knows.
+    pub async fn step(&mut self) -> Result<usize, RelayError> {
+        let published = match self.published.take() {
+            Some(published) => published,
+            None => self.look_up_published().await?,
+        };
+        let events = self.log.read(published, MAX_BATCH).await?;
+        let mut sent = Vec::with_capacity(events.len());
+        for event in &events {
+            sent.push(self.bus.publish(event).await?);
+        }
+        try_join_all(sent.into_iter().map(events::bus::Sent::acknowledged)).await?;
+        self.published = Some(events.last().map_or(published, |last| last.position));
+        Ok(events.len())
+    }
+
+    /// What JetStream has; the stream is made where there is none.
+    async fn look_up_published(&self) -> Result<i64, RelayError> {
+        let last = match self.bus.find_last_sequence().await? {
+            Some(last) => i64::try_from(last).unwrap_or(i64::MAX),
+            None => {
+                self.bus.ensure_stream().await?;
+                0
+            }
+        };
+        let head = self.log.head().await?;
+        if last > head {
+            return Err(RelayError::StreamAheadOfLog { stream: last, log: head });
+        }
+        Ok(last)
+    }
+
+    /// Publishes for as long as the process runs. `head` wakes it when this process appended.
+    pub async fn run(mut self, mut head: watch::Receiver<i64>, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        while !stop.is_cancelled() {
+            match self.lead(&mut head, &stop).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    // The first is news, and so is one that lasts.
+                    if failures == 1 || failures.is_multiple_of(50) {
+                        let error = ops::telemetry::chain(&error);
+                        tracing::warn!(%error, failures, "the relay failed and tries again");
+                    }
+                    let _ = timeout(BACK_OFF, stop.cancelled()).await;
+                }
+            }
+        }
+    }
+
+    /// Takes the lead where it is free, and publishes until something fails or the process stops.
+    async fn lead(&mut self, head: &mut watch::Receiver<i64>, stop: &CancellationToken) -> Result<(), RelayError> {
+        let Some(mut lock) = Lock::try_take(self.log.pool()).await? else {
+            metrics::relay(false, 0, *head.borrow());
+            let _ = timeout(IDLE, stop.cancelled()).await;
+            return Ok(());
+        };
+        tracing::info!("this process publishes the log");
+        self.published = None;
+        let mut notified = PgListener::connect_with(self.log.pool()).await.map_err(RelayError::Lock)?;
+        notified.listen("registrar_log").await.map_err(RelayError::Lock)?;
+        loop {
+            // Seen before the step, so that what is appended during it wakes the next one.
+            let known_head = *head.borrow_and_update();
+            let count = self.step().await?;
+            let published = self.published.unwrap_or(0);
+            metrics::relay(true, published, published.max(known_head));
+            if count > 0 {
+                continue;
+            }
+            lock.record(published).await?;
+            if stop.is_cancelled() {
+                lock.release().await;
+                return Ok(());
+            }
+            tokio::select! {
+                _ = head.changed() => {}
+                _ = notified.recv() => {}
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(IDLE) => {
+                    lock.check().await?;
+                    // An idle moment is the time to see whether the stream still has what it had.
+                    self.published = None;
+                }
+            }
+        }
+    }
+}
+
+/// The lead: a session's advisory lock, held by a connection of its own.
+struct Lock(PgConnection);
+
+impl Lock {
+    async fn try_take(pool: &PgPool) -> Result<Option<Self>, RelayError> {
+        let options: PgConnectOptions = pool.connect_options().as_ref().clone();
+        let mut connection = PgConnection::connect_with(&options).await.map_err(RelayError::Lock)?;
+        let taken = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "taken!""#, LEADER_LOCK)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(RelayError::Lock)?;
+        if taken {
+            return Ok(Some(Self(connection)));
+        }
+        let _ = connection.close().await;
+        Ok(None)
+    }
+
+    /// Whether the connection, and so the lock, is still there.
+    async fn check(&mut self) -> Result<(), RelayError> {
+        self.0.ping().await.map_err(RelayError::Lock)
+    }
+
+    /// Tells operators how far publishing has come.
+    async fn record(&mut self, position: i64) -> Result<(), RelayError> {
+        sqlx::query!(
+            "update log.relay
+             set position = $1,
+                 updated_at = now()
+             where position <> $1",
+            position
+        )
+        .execute(&mut self.0)
+        .await
+        .map_err(RelayError::Lock)?;
+        Ok(())
+    }
+
+    async fn release(self) {
+        let _ = self.0.close().await;
+    }
+}

@@ -1,0 +1,105 @@
+//! What handlers are given. A handler names the part that it needs, as in `State(executor): State<Executor>`.
+
+use crate::{
+    config::Settings,
+    execute::Executor,
+    limits::{Limiter, TooMany},
+    passwords::Passwords,
+};
+use axum::extract::FromRef;
+use events::{ids::AccountId, log::Keyring};
+use ops::{
+    health::Health,
+    tokens::{Signer, Verifier},
+};
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+/// Everything that a handler may need.
+#[derive(Clone, FromRef)]
+pub struct State {
+    /// Decides and appends.
+    pub executor: Executor,
+    /// Keys of the people in the log, and digests of the names that they claim.
+    pub keyring: Keyring,
+    /// Verifies access tokens.
+    pub verifier: Verifier,
+    /// Issues them.
+    pub signer: Signer,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// How often anyone may try to log in.
+    pub login_limits: LoginLimits,
+    /// What the operator chose.
+    pub settings: Arc<Settings>,
+    /// Whether this process is ready.
+    pub health: Arc<Health>,
+}
+
+/// How often anyone may try to log in: to one account, from wherever, and from one address, to whichever account.
+#[derive(Clone)]
+pub struct LoginLimits {
+    account: Limiter<Tried>,
+    address: Limiter<IpAddr>,
+}
+
+/// What a try is counted for: the account, or a name that is nobody's, by its digest. Both are counted alike, so that
+/// a limit does not tell which accounts there are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Tried {
+    /// An account.
+    Account(AccountId),
+    /// A name that no account has.
+    Nobody(Vec<u8>),
+}
+
+impl LoginLimits {
+    /// Tries a minute for one account and from one address; 0 is no limit.
+    pub fn new(per_account: u32, per_address: u32) -> Self {
+        Self { account: Limiter::new(per_account), address: Limiter::new(per_address) }
+    }
+
+    /// Counts a try from an address.
+    pub fn check_address(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
+        address.map_or(Ok(()), |address| self.address.check(network_of(address), Instant::now()))
+    }
+
+    /// Counts a try to log in to an account.
+    pub fn check_account(&self, tried: Tried) -> Result<(), TooMany> {
+        self.account.check(tried, Instant::now())
+    }
+}
+
+/// An IPv6 caller has a whole /64 of addresses to try from; it counts as one.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_callers_ipv6_addresses_count_as_one() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2:aaaa::1"), network("2001:db8:1:2:bbbb::2"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
+
+    #[test]
+    fn an_account_and_an_address_are_limited_apart() {
+        let limits = LoginLimits::new(1, 2);
+        let (ada, home) = (Tried::Account(AccountId::new(uuid::Uuid::from_u128(1))), "192.0.2.1".parse().ok());
+        assert!(limits.check_address(home).is_ok() && limits.check_account(ada.clone()).is_ok());
+        assert!(limits.check_address(home).is_ok() && limits.check_account(ada).is_err());
+        assert!(limits.check_account(Tried::Nobody(vec![1])).is_ok());
+        assert!(limits.check_address(home).is_err());
+    }
+}

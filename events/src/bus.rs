@@ -1,0 +1,178 @@
+//! The road from the log to whoever follows it: NATS JetStream, CloudEvents 1.0 in binary content mode.
+//!
+//! Every position of the log is published exactly once and in order, so that a message's JetStream sequence *is* its
+//! position: each publish names the sequence that must come before it (`Nats-Expected-Last-Sequence`), and the server
+//! refuses whatever would double, skip or swap an event, even from two relays at once. The stream is transport, not
+//! truth: when it is lost it is filled again from the log.
+
+mod message;
+mod subscription;
+
+pub use message::MalformedMessage;
+pub use subscription::Subscription;
+
+use crate::envelope::Recorded;
+use async_nats::{
+    ConnectOptions, connection,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, DeliverPolicy, pull},
+        context::{PublishAckFuture, PublishErrorKind},
+        stream,
+    },
+};
+use std::time::Duration;
+
+/// How long the server may take to answer before it counts as unreachable.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The server forgets a subscription that has been gone for so long.
+const INACTIVE: Duration = Duration::from_mins(1);
+/// Messages that a subscriber may have without having acknowledged them.
+const MAX_UNACKNOWLEDGED: i64 = 100_000;
+
+/// Where the events travel.
+#[derive(Debug, Clone)]
+pub struct BusConfig {
+    /// Servers, comma-separated: `nats://host:4222`.
+    pub url: String,
+    /// Name of the JetStream stream.
+    pub stream: String,
+    /// What every subject begins with; followed by `.<tenant>.<aggregate>.<event>`.
+    pub subject_prefix: String,
+    /// Copies that the cluster keeps of each message.
+    pub replicas: usize,
+}
+
+/// Why the bus failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The address is none, or a server refused the connection.
+    #[error("cannot connect to NATS at {url}")]
+    Connect {
+        /// The configured address.
+        url: String,
+        /// What was wrong.
+        source: async_nats::ConnectError,
+    },
+    /// JetStream did not answer, or not what was asked.
+    #[error("JetStream failed to {0}")]
+    JetStream(&'static str, #[source] async_nats::Error),
+    /// The stream's last sequence is not the one before this event: another relay was here, or the stream was lost.
+    #[error("the stream does not end right before position {0}")]
+    OutOfSequence(i64),
+    /// A message is not an event.
+    #[error(transparent)]
+    Malformed(#[from] MalformedMessage),
+}
+
+/// A connection to the bus; cheap to clone. It reconnects by itself, for as long as it takes.
+#[derive(Clone)]
+pub struct Bus {
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+    config: BusConfig,
+}
+
+impl Bus {
+    /// Connects in the background: it succeeds while NATS is down.
+    pub async fn connect(config: BusConfig, name: &str) -> Result<Self, BusError> {
+        let client = ConnectOptions::new()
+            .name(name)
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts.min(10) as u64))
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .connect(config.url.split(',').map(str::trim).collect::<Vec<_>>())
+            .await
+            .map_err(|source| BusError::Connect { url: config.url.clone(), source })?;
+        let jetstream = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        Ok(Self { client, jetstream, config })
+    }
+
+    /// Whether the connection stands right now.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == connection::State::Connected
+    }
+
+    /// Creates the stream where it is not there, and leaves it alone where it is.
+    pub async fn ensure_stream(&self) -> Result<(), BusError> {
+        self.jetstream
+            .get_or_create_stream(stream::Config {
+                name: self.config.stream.clone(),
+                subjects: vec![format!("{}.>", self.config.subject_prefix)],
+                description: Some("Every event of the log; the sequence is the log's position".to_owned()),
+                storage: stream::StorageType::File,
+                num_replicas: self.config.replicas,
+                duplicate_window: Duration::from_mins(2),
+                ..stream::Config::default()
+            })
+            .await
+            .map_err(|error| BusError::JetStream("create the stream", error.into()))?;
+        Ok(())
+    }
+
+    /// The stream's last sequence, which is the last position that was published; `None` where there is no stream.
+    pub async fn find_last_sequence(&self) -> Result<Option<u64>, BusError> {
+        use jetstream::context::GetStreamErrorKind::JetStream;
+        match self.jetstream.get_stream(&self.config.stream).await {
+            Ok(stream) => Ok(Some(stream.cached_info().state.last_sequence)),
+            Err(error) => match error.kind() {
+                JetStream(answer) if answer.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND => Ok(None),
+                _ => Err(BusError::JetStream("tell the stream's last sequence", error.into())),
+            },
+        }
+    }
+
+    /// Sends an event. The server's acknowledgement is awaited with [`Sent::acknowledged`], so that many can be under way.
+    pub async fn publish(&self, event: &Recorded) -> Result<Sent, BusError> {
+        let message = message::to_publish(event);
+        let acknowledgement = self
+            .jetstream
+            .send_publish(message::subject(&self.config.subject_prefix, event), message)
+            .await
+            .map_err(|error| BusError::JetStream("take an event", error.into()))?;
+        Ok(Sent { position: event.position, acknowledgement })
+    }
+
+    /// Follows the stream from behind the position.
+    pub async fn subscribe(&self, after: i64) -> Result<Subscription, BusError> {
+        let failed = |error: async_nats::Error| BusError::JetStream("subscribe", error);
+        let stream = self.jetstream.get_stream_no_info(&self.config.stream).await.map_err(|e| failed(e.into()))?;
+        let consumer = stream
+            .create_consumer(pull::Config {
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after.unsigned_abs() + 1 },
+                ack_policy: AckPolicy::All,
+                max_ack_pending: MAX_UNACKNOWLEDGED,
+                inactive_threshold: INACTIVE,
+                ..pull::Config::default()
+            })
+            .await
+            .map_err(|e| failed(e.into()))?;
+        Subscription::start(self.client.clone(), consumer).await
+    }
+}
+
+/// An event that was sent and not yet acknowledged.
+pub struct Sent {
+    position: i64,
+    acknowledgement: PublishAckFuture,
+}
+
+impl Sent {
+    /// Its position in the log.
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Waits until the server has it, in its place.
+    pub async fn acknowledged(self) -> Result<(), BusError> {
+        match self.acknowledgement.await {
+            Ok(ack) if i64::try_from(ack.sequence) == Ok(self.position) => Ok(()),
+            Ok(_) => Err(BusError::OutOfSequence(self.position)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                Err(BusError::OutOfSequence(self.position))
+            }
+            Err(error) => Err(BusError::JetStream("keep an event", error.into())),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! An event as a NATS message: CloudEvents 1.0 over NATS in binary content mode. Attributes are `ce-` headers, the data
+//! are the payload; `Registrar-Position` and `Registrar-Leaf-Hash` say where it stands in the log.
+
+use crate::{
+    envelope::{EXTENSIONS, Recorded, StreamRef},
+    ids::TenantId,
+};
+use async_nats::{HeaderMap, jetstream::message::PublishMessage};
+use chrono::DateTime;
+use serde_json::{Map, Value};
+use std::{fmt::Write, str::FromStr};
+
+const POSITION: &str = "Registrar-Position";
+const LEAF_HASH: &str = "Registrar-Leaf-Hash";
+
+/// The message lacks a header, or one makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("a message on the stream is no event: header {header} is missing or malformed")]
+pub struct MalformedMessage {
+    header: String,
+}
+
+/// `<prefix>.<tenant>.<aggregate>.<event>`: the type's own words, so that subscribers choose by subject.
+pub(super) fn subject(prefix: &str, event: &Recorded) -> String {
+    let name = event.event_type.split('.').nth(2).unwrap_or("event");
+    format!("{prefix}.{}.{}.{name}", event.tenant_id, event.stream.stream_type)
+}
+
+pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
+    let mut headers = HeaderMap::new();
+    let cloud_event = event.cloud_event();
+    for (attribute, value) in cloud_event.as_object().into_iter().flatten() {
+        match (attribute.as_str(), value) {
+            ("data", _) => {}
+            (_, Value::String(text)) => headers.insert(format!("ce-{attribute}"), text.as_str()),
+            (_, other) => headers.insert(format!("ce-{attribute}"), other.to_string()),
+        }
+    }
+    headers.insert(POSITION, event.position.to_string());
+    headers.insert(LEAF_HASH, hex(&event.leaf_hash));
+    PublishMessage::build()
+        .payload(event.data.to_string().into())
+        .headers(headers)
+        .message_id(event.event_id.to_string())
+        .expected_last_sequence(event.position.unsigned_abs() - 1)
+}
+
+/// Reads a message back to the row of the log that it carries.
+pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
+    let malformed = |header: &str| MalformedMessage { header: header.to_owned() };
+    let headers = headers.ok_or_else(|| malformed(POSITION))?;
+    let text = |header: &str| headers.get(header).map(|value| value.as_str().to_owned()).ok_or(malformed(header));
+
+    let mut metadata = Map::new();
+    for (member, attribute) in EXTENSIONS {
+        // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
+        if let Ok(value) = text(&format!("ce-{attribute}"))
+            && (member != "occurred_at" || value != text("ce-recordedtime")?)
+        {
+            metadata.insert(member.to_owned(), value.into());
+        }
+    }
+    Ok(Recorded {
+        position: read(&text(POSITION)?, POSITION)?,
+        event_id: read(&text("ce-id")?, "ce-id")?,
+        tenant_id: TenantId::new(read(&text("ce-tenantid")?, "ce-tenantid")?),
+        stream: StreamRef {
+            stream_type: text("ce-streamtype")?.into(),
+            id: read(&text("ce-streamid")?, "ce-streamid")?,
+        },
+        version: read(&text("ce-streamversion")?, "ce-streamversion")?,
+        event_type: text("ce-type")?,
+        data: serde_json::from_slice(payload).map_err(|_| malformed("(payload)"))?,
+        metadata: Value::Object(metadata),
+        recorded_at: DateTime::parse_from_rfc3339(&text("ce-recordedtime")?)
+            .map_err(|_| malformed("ce-recordedtime"))?
+            .to_utc(),
+        leaf_hash: unhex(&text(LEAF_HASH)?).ok_or_else(|| malformed(LEAF_HASH))?,
+    })
+}
+
+fn read<T: FromStr>(text: &str, header: &str) -> Result<T, MalformedMessage> {
+    text.parse().map_err(|_| MalformedMessage { header: header.to_owned() })
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, Metadata, category::CategoryEvent, envelope::Place, tenant::DEFAULT_TENANT};
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
+    fn recorded(occurred_earlier: bool) -> Recorded {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
+        let metadata = Metadata {
+            correlation_id: Uuid::from_u128(5),
+            occurred_at: occurred_earlier.then(|| at - TimeDelta::days(9)),
+            imported: occurred_earlier.then(|| "older system".to_owned()),
+            ..Metadata::default()
+        };
+        let event = Event::Category(CategoryEvent::Created { name: "Größe".to_owned(), description: None });
+        let stream = StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) };
+        let place =
+            Place { event_id: Uuid::from_u128(1), tenant_id: DEFAULT_TENANT, stream, version: 1, recorded_at: at };
+        Recorded { position: 7, ..place.record(&event, &metadata, |_| Ok(())).unwrap() }
+    }
+
+    #[test]
+    fn a_message_carries_the_whole_row() {
+        for occurred_earlier in [false, true] {
+            let event = recorded(occurred_earlier);
+            let sent = to_publish(&event).outbound_message("a.b");
+            let read = parse(sent.headers.as_ref(), &sent.payload).unwrap();
+            assert_eq!(read, event);
+            assert!(read.is_intact());
+        }
+    }
+
+    #[test]
+    fn the_subject_names_tenant_aggregate_and_event() {
+        assert_eq!(
+            subject("registrar.events", &recorded(false)),
+            "registrar.events.00000000-0000-7000-8000-000000000001.category.created"
+        );
+    }
+
+    #[test]
+    fn the_sequence_before_is_demanded_and_the_id_deduplicates() {
+        let headers = to_publish(&recorded(false)).outbound_message("a.b").headers.unwrap();
+        assert_eq!(headers.get("Nats-Expected-Last-Sequence").unwrap().as_str(), "6");
+        assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), Uuid::from_u128(1).to_string());
+    }
+}

@@ -1,0 +1,108 @@
+//! Every event there is, and the way between it and the two columns it is stored in: `type` and `data`.
+
+use crate::{
+    account::AccountEvent, assessment::AssessmentEvent, auth_session::AuthSessionEvent, category::CategoryEvent,
+    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent, upcast,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Any event of any aggregate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Of an account.
+    Account(AccountEvent),
+    /// Of a session.
+    AuthSession(AuthSessionEvent),
+    /// Of a category.
+    Category(CategoryEvent),
+    /// Of a course.
+    Course(CourseEvent),
+    /// Of an enrolment.
+    Enrollment(EnrollmentEvent),
+    /// Of a payment.
+    Payment(PaymentEvent),
+    /// Of an assessment.
+    Assessment(AssessmentEvent),
+    /// Of a learner's attempts.
+    Submission(SubmissionEvent),
+}
+
+macro_rules! from {
+    ($($variant:ident($event:ty)),* $(,)?) => {
+        $(impl From<$event> for Event {
+            fn from(event: $event) -> Self {
+                Self::$variant(event)
+            }
+        })*
+    };
+}
+
+from! {
+    Account(AccountEvent),
+    AuthSession(AuthSessionEvent),
+    Category(CategoryEvent),
+    Course(CourseEvent),
+    Enrollment(EnrollmentEvent),
+    Payment(PaymentEvent),
+    Assessment(AssessmentEvent),
+    Submission(SubmissionEvent),
+}
+
+/// Why a stored event could not be read, or an event not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The stem in the type name belongs to no aggregate: the log is newer than this program.
+    #[error("event type {0} is not known to this version")]
+    UnknownType(String),
+    /// The data do not have the shape that the type promises.
+    #[error("data of {event_type} do not have their shape")]
+    Shape {
+        /// The stored type name.
+        event_type: String,
+        /// What is wrong with them.
+        source: serde_json::Error,
+    },
+}
+
+/// An event as it is stored: personal data still in the clear until [`crate::personal::seal`] was run over `data`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Encoded {
+    #[serde(rename = "type")]
+    pub(crate) event_type: String,
+    pub(crate) data: Value,
+}
+
+impl Event {
+    /// The two columns that the event is stored in.
+    pub(crate) fn encode(&self) -> Result<Encoded, CodecError> {
+        serde_json::to_value(self)
+            .and_then(serde_json::from_value)
+            .map_err(|source| CodecError::Shape { event_type: format!("{self:?}"), source })
+    }
+
+    /// Reads a stored event, of whatever version, as today's.
+    pub fn decode(event_type: &str, data: Value) -> Result<Self, CodecError> {
+        fn read<'de, E: Deserialize<'de> + Into<Event>>(event_type: &str, data: &Value) -> Result<Event, CodecError> {
+            let tagged = serde_json::json!({"type": event_type, "data": data});
+            E::deserialize(tagged)
+                .map(Into::into)
+                .map_err(|source| CodecError::Shape { event_type: event_type.to_owned(), source })
+        }
+
+        let (event_type, data) = upcast::to_current(event_type, data);
+        let read = match event_type.split('.').nth(1) {
+            Some("account") => read::<AccountEvent>,
+            Some("auth_session") => read::<AuthSessionEvent>,
+            Some("category") => read::<CategoryEvent>,
+            Some("course") => read::<CourseEvent>,
+            Some("enrollment") => read::<EnrollmentEvent>,
+            Some("payment") => read::<PaymentEvent>,
+            Some("assessment") => read::<AssessmentEvent>,
+            Some("submission") => read::<SubmissionEvent>,
+            _ => return Err(CodecError::UnknownType(event_type.into_owned())),
+        };
+        read(&event_type, &data)
+    }
+}

@@ -1,0 +1,34 @@
+//! What happened: the language of Registrar's events, and the log that keeps them.
+//!
+//! One file per aggregate (`account`, `course`, …) holds its events, its state and `evolve`; these are pure. `envelope`
+//! is what surrounds an event, `personal` seals what belongs to a person, `log` is the event store in PostgreSQL, and
+//! `bus` is the road over NATS JetStream. What *may* happen is decided elsewhere, in `command-api/src/domain`.
+
+#![deny(clippy::disallowed_methods)]
+
+pub mod account;
+pub mod aggregate;
+pub mod assessment;
+pub mod auth_session;
+pub mod bus;
+pub mod category;
+pub mod course;
+pub mod enrollment;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod log;
+pub mod money;
+pub mod payment;
+pub mod personal;
+pub mod role;
+pub mod submission;
+pub mod tenant;
+pub mod upcast;
+
+pub use aggregate::Aggregate;
+pub use envelope::{Decoded, Metadata, Place, Recorded, StreamRef};
+pub use event::Event;
+pub use money::{Currency, Money};
+pub use personal::Personal;
+pub use role::Role;

@@ -1,0 +1,54 @@
+//! The log in PostgreSQL: the only truth there is. `append` writes it through its one door, `read` reads it in order,
+//! `keys` keeps the keys of the people in it. The SQL side stands in `migrations/log`.
+
+mod append;
+mod keys;
+mod read;
+
+pub use append::{Append, Claim, Idempotency, LogWriter, OpenSession, Outcome, RefreshToken, Side};
+pub use keys::{InvalidMasterKey, Keyring, MasterKey};
+pub use read::{Filter, LogReader};
+
+use crate::{event::CodecError, personal::SealError};
+
+/// Why the log could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// PostgreSQL said no, or nothing.
+    #[error("the log database failed")]
+    Database(#[from] sqlx::Error),
+    /// An event could not be read or written.
+    #[error("an event could not be read or written")]
+    Codec(#[from] CodecError),
+    /// Personal data could not be sealed or opened.
+    #[error("personal data could not be sealed or opened")]
+    Seal(#[from] SealError),
+    /// A canonical form could not be made.
+    #[error("an event has no canonical JSON")]
+    Canonical(#[source] serde_json::Error),
+    /// The answer of `log.append` was not of its contract.
+    #[error("log.append answered what it never should: {0}")]
+    Contract(String),
+}
+
+impl LogError {
+    /// Whether trying again later may help: the connection failed, not the request.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                // Classes of SQLSTATE (PostgreSQL manual, appendix A): 08 connection, 53 resources, 57 operator
+                // intervention, 40 rollback.
+                error.code().is_some_and(|code| ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class)))
+            }
+            Self::Database(
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_),
+            ) => true,
+            _ => false,
+        }
+    }
+}

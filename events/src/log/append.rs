@@ -1,0 +1,316 @@
+//! Writing the log through its one door, `log.append` (`migrations/log/0003_append.sql`): a batch of commands in one
+//! round trip and one transaction, each of which stands or falls alone.
+
+use super::LogError;
+use crate::{
+    envelope::{Recorded, StreamRef},
+    ids::{AccountId, AuthSessionId, TenantId},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// What one command wants to append.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Whose streams these are.
+    pub tenant_id: TenantId,
+    /// The versions that the decision rests on: of every stream it writes, and of those that it only read.
+    pub expected: Vec<(StreamRef, i64)>,
+    /// The events, made by [`crate::envelope::Place::record`]; each stream's follow its expected version.
+    pub events: Vec<Recorded>,
+    /// What remembers the answer for a replay of the request.
+    pub idempotency: Option<Idempotency>,
+    /// What commits beside the events.
+    pub side: Side,
+}
+
+/// Remembers a request's answer.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// Who asked; nil where that is not known.
+    pub actor_id: Uuid,
+    /// The client's `Idempotency-Key`.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub request_hash: [u8; 32],
+    /// What was answered, but for the position.
+    pub response: Value,
+}
+
+/// Rows that commit beside the events and are not history.
+#[derive(Debug, Clone, Default)]
+pub struct Side {
+    /// Names that become a stream's own.
+    pub claims: Vec<Claim>,
+    /// Names that become free: scope and digest.
+    pub releases: Vec<(&'static str, Vec<u8>)>,
+    /// New people's wrapped keys.
+    pub subject_keys: Vec<(AccountId, Vec<u8>)>,
+    /// New password hashes (PHC strings).
+    pub credentials: Vec<(AccountId, String)>,
+    /// Sessions that begin.
+    pub sessions: Vec<OpenSession>,
+    /// Sessions that end, and their refresh tokens with them.
+    pub ended_sessions: Vec<AuthSessionId>,
+    /// Sessions' new refresh tokens; those before them count as used.
+    pub refresh_tokens: Vec<RefreshToken>,
+}
+
+/// A name that becomes a stream's own.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What kind of name.
+    pub scope: &'static str,
+    /// See [`super::Keyring::claim_digest`].
+    pub digest: Vec<u8>,
+    /// Whose it becomes.
+    pub stream: StreamRef,
+}
+
+/// A session that begins.
+#[derive(Debug, Clone)]
+pub struct OpenSession {
+    /// The session.
+    pub session_id: AuthSessionId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session's new refresh token.
+#[derive(Debug, Clone)]
+pub struct RefreshToken {
+    /// The session.
+    pub session_id: AuthSessionId,
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// When it is worth nothing any more.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the log, up to this position; a command without events reached what was there.
+    Committed {
+        /// Position of its last event.
+        position: i64,
+    },
+    /// Its idempotency key was used before; nothing was written.
+    Replayed,
+    /// A stream that it rests on has moved; nothing was written.
+    Conflict,
+    /// Somebody has a name that it claims; nothing was written.
+    Taken {
+        /// Index of the claim among the command's.
+        claim: usize,
+    },
+}
+
+/// Appends to the log; cheap to clone. Its database role may call `log.append`, and may not touch the log otherwise.
+#[derive(Clone)]
+pub struct LogWriter {
+    pool: PgPool,
+}
+
+impl LogWriter {
+    /// A writer over the database.
+    pub const fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Appends the commands in one transaction and tells what became of each, in order. No two of them may write the
+    /// same stream, claim the same name or carry the same idempotency key, nor may one read what another writes.
+    ///
+    /// On an error nothing is known to be written; on one of the connection it may have been all the same.
+    pub async fn append(&self, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+        let columns = Columns::of(commands);
+        let answers = sqlx::query!(
+            r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
+               from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                               $20, $21, $22)"#,
+            i32::try_from(commands.len()).unwrap_or(i32::MAX),
+            &columns.expected_command,
+            &columns.expected_stream,
+            &columns.expected_version,
+            &columns.event_command,
+            &columns.event_ids,
+            &columns.event_tenant,
+            &columns.event_stream_type as &[&str],
+            &columns.event_stream,
+            &columns.event_version,
+            &columns.event_type as &[&str],
+            &columns.event_data as &[&Value],
+            &columns.event_metadata as &[&Value],
+            &columns.event_recorded_at,
+            &columns.event_leaf_hash as &[&[u8]],
+            &columns.idempotency_command,
+            &columns.idempotency_tenant,
+            &columns.idempotency_actor,
+            &columns.idempotency_key as &[&str],
+            &columns.idempotency_request as &[&[u8]],
+            &columns.idempotency_response as &[&Value],
+            columns.side,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+
+        if answers.len() != commands.len() {
+            return Err(LogError::Contract(format!("{} answers to {} commands", answers.len(), commands.len())));
+        }
+        commands
+            .iter()
+            .zip(answers)
+            .map(|(command, answer)| {
+                Ok(match answer.outcome.as_str() {
+                    "committed" => Outcome::Committed { position: answer.last_position },
+                    "replayed" => Outcome::Replayed,
+                    "conflict" => Outcome::Conflict,
+                    "taken" => {
+                        let scope = answer.detail.unwrap_or_default();
+                        let claim = command.side.claims.iter().position(|claim| claim.scope == scope);
+                        Outcome::Taken { claim: claim.ok_or(LogError::Contract(format!("unclaimed scope {scope}")))? }
+                    }
+                    other => return Err(LogError::Contract(format!("outcome {other}"))),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The arguments of `log.append`: what belongs to one row stands at the same index.
+#[derive(Default)]
+struct Columns<'a> {
+    expected_command: Vec<i32>,
+    expected_stream: Vec<Uuid>,
+    expected_version: Vec<i64>,
+    event_command: Vec<i32>,
+    event_ids: Vec<Uuid>,
+    event_tenant: Vec<Uuid>,
+    event_stream_type: Vec<&'a str>,
+    event_stream: Vec<Uuid>,
+    event_version: Vec<i64>,
+    event_type: Vec<&'a str>,
+    event_data: Vec<&'a Value>,
+    event_metadata: Vec<&'a Value>,
+    event_recorded_at: Vec<DateTime<Utc>>,
+    event_leaf_hash: Vec<&'a [u8]>,
+    idempotency_command: Vec<i32>,
+    idempotency_tenant: Vec<Uuid>,
+    idempotency_actor: Vec<Uuid>,
+    idempotency_key: Vec<&'a str>,
+    idempotency_request: Vec<&'a [u8]>,
+    idempotency_response: Vec<&'a Value>,
+    side: Option<Value>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(commands: &[&'a Append]) -> Self {
+        let mut columns = Self::default();
+        let mut side = SideRows::default();
+        for (number, command) in (1..).zip(commands) {
+            for (stream, version) in &command.expected {
+                columns.expected_command.push(number);
+                columns.expected_stream.push(stream.id);
+                columns.expected_version.push(*version);
+            }
+            for event in &command.events {
+                columns.event_command.push(number);
+                columns.event_ids.push(event.event_id);
+                columns.event_tenant.push(event.tenant_id.as_uuid());
+                columns.event_stream_type.push(&event.stream.stream_type);
+                columns.event_stream.push(event.stream.id);
+                columns.event_version.push(event.version);
+                columns.event_type.push(&event.event_type);
+                columns.event_data.push(&event.data);
+                columns.event_metadata.push(&event.metadata);
+                columns.event_recorded_at.push(event.recorded_at);
+                columns.event_leaf_hash.push(&event.leaf_hash);
+            }
+            if let Some(idempotency) = &command.idempotency {
+                columns.idempotency_command.push(number);
+                columns.idempotency_tenant.push(command.tenant_id.as_uuid());
+                columns.idempotency_actor.push(idempotency.actor_id);
+                columns.idempotency_key.push(&idempotency.key);
+                columns.idempotency_request.push(&idempotency.request_hash);
+                columns.idempotency_response.push(&idempotency.response);
+            }
+            side.add(number, command.tenant_id, &command.side);
+        }
+        columns.side = side.into_json();
+        columns
+    }
+}
+
+/// The rows of `log.write_beside`, which names their members.
+#[derive(Default)]
+struct SideRows {
+    claims: Vec<Value>,
+    releases: Vec<Value>,
+    subject_keys: Vec<Value>,
+    credentials: Vec<Value>,
+    sessions: Vec<Value>,
+    ended_sessions: Vec<Value>,
+    refresh_tokens: Vec<Value>,
+}
+
+impl SideRows {
+    fn add(&mut self, command: i32, tenant_id: TenantId, side: &Side) {
+        self.claims.extend(side.claims.iter().map(|claim| {
+            json!({
+                "command": command, "tenant_id": tenant_id, "scope": claim.scope, "digest": bytea(&claim.digest),
+                "stream_type": claim.stream.stream_type, "stream_id": claim.stream.id,
+            })
+        }));
+        self.releases.extend(side.releases.iter().map(|(scope, digest)| {
+            json!({"command": command, "tenant_id": tenant_id, "scope": scope, "digest": bytea(digest)})
+        }));
+        self.subject_keys.extend(side.subject_keys.iter().map(|(subject_id, wrapped)| {
+            json!({
+                "command": command, "subject_id": subject_id, "tenant_id": tenant_id, "wrapped_key": bytea(wrapped),
+            })
+        }));
+        self.credentials.extend(side.credentials.iter().map(|(account_id, phc)| {
+            json!({"command": command, "account_id": account_id, "tenant_id": tenant_id, "phc": phc})
+        }));
+        self.sessions.extend(side.sessions.iter().map(|session| {
+            json!({
+                "command": command, "session_id": session.session_id, "account_id": session.account_id,
+                "tenant_id": tenant_id, "expires_at": session.expires_at,
+            })
+        }));
+        self.ended_sessions
+            .extend(side.ended_sessions.iter().map(|session_id| json!({"command": command, "session_id": session_id})));
+        self.refresh_tokens.extend(side.refresh_tokens.iter().map(|token| {
+            json!({
+                "command": command, "token_hash": bytea(&token.token_hash), "session_id": token.session_id,
+                "expires_at": token.expires_at,
+            })
+        }));
+    }
+
+    fn into_json(self) -> Option<Value> {
+        let Self { claims, releases, subject_keys, credentials, sessions, ended_sessions, refresh_tokens } = self;
+        let all = [&claims, &releases, &subject_keys, &credentials, &sessions, &ended_sessions, &refresh_tokens];
+        if all.iter().all(|rows| rows.is_empty()) {
+            return None;
+        }
+        Some(json!({
+            "claims": claims, "releases": releases, "subject_keys": subject_keys, "credentials": credentials,
+            "sessions": sessions, "ended_sessions": ended_sessions, "refresh_tokens": refresh_tokens,
+        }))
+    }
+}
+
+/// PostgreSQL's hexadecimal text form of bytes.
+fn bytea(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

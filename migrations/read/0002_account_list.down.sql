@@ -1,0 +1,6 @@
+drop table read.account_list_logins;
+drop table read.account_list;
+
+delete from read.projections where name = 'account_list';
+delete from read.parked_events where projection = 'account_list';
+delete from read.parked_streams where projection = 'account_list';

@@ -1,0 +1,53 @@
+//! `cargo`, called by this command.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::{Error, job, project::Project};
+
+/// A call of the cargo that runs this command, at the root of the source tree.
+pub fn cargo(project: &Project) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = job::command(program);
+    command.current_dir(project.root());
+    // Building never asks a database: the data in `.sqlx/` answers.
+    command.env("SQLX_OFFLINE", "true");
+    command
+}
+
+/// The part of `cargo metadata` that is used here.
+#[derive(Debug, Deserialize)]
+pub struct Metadata {
+    /// The packages of the workspace.
+    pub packages: Vec<Package>,
+    /// Where what was built lies.
+    pub target_directory: PathBuf,
+}
+
+/// One package of the workspace.
+#[derive(Debug, Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// What its manifest asks for.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// One dependency in a manifest.
+#[derive(Debug, Deserialize)]
+pub struct Dependency {
+    /// The package's name.
+    pub name: String,
+    /// `dev` or `build`; none is an ordinary dependency.
+    pub kind: Option<String>,
+}
+
+/// What cargo knows of the workspace.
+pub async fn metadata(project: &Project) -> Result<Metadata, Error> {
+    let mut command = cargo(project);
+    command.args(["metadata", "--no-deps", "--format-version", "1"]);
+    let answer = job::answer("cargo metadata", &mut command).await?;
+    serde_json::from_str(&answer).map_err(|source| Error::Json { path: "cargo metadata".into(), source })
+}

@@ -1,0 +1,82 @@
+//! The operator's command: everything that one does to Registrar from a shell. One file per subcommand; what they share
+//! about this machine is in `local/`.
+//!
+//! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
+
+mod down;
+mod local;
+mod migrate;
+mod signals;
+mod status;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The operator's command of Registrar.
+#[derive(Debug, Parser)]
+#[command(
+    name = "registrar",
+    bin_name = "cargo ops",
+    version,
+    after_help = "Examples:
+  cargo ops up             build and start everything here, and stay in front; Ctrl-C stops it and keeps the data
+  cargo ops up --detach    the same in the background; `cargo ops down` stops it
+  cargo ops status --json  where everything is, for scripts
+  cargo ops test           run everything that must pass
+
+`cargo ops <command> --help` tells more of each."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start the whole system on this machine
+    Up(up::Up),
+    /// Stop what `up` has started
+    Down,
+    /// Tell what runs and where
+    Status(status::Status),
+    /// Run everything that must pass
+    Test(test::Test),
+    /// Bring the databases to today's schema, or tell how far they are
+    Migrate(migrate::Migrate),
+}
+
+/// Why a subcommand failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Local(#[from] local::Error),
+    #[error(transparent)]
+    Test(#[from] test::Error),
+    #[error(transparent)]
+    Migrate(#[from] migrate::Error),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Up(up) => up.run().await.map_err(Error::from),
+        Command::Down => down::run().await.map_err(Error::from),
+        Command::Status(status) => status.run().map_err(Error::from),
+        Command::Test(test) => test.run().await.map_err(Error::from),
+        Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // The table of steps and the test runner have told it all.
+        Err(Error::Test(test::Error::Failed)) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", ops::config::chain(&error));
+            let asked_wrongly =
+                matches!(error, Error::Local(local::Error::Usage(_)) | Error::Migrate(migrate::Error::Missing(_)));
+            ExitCode::from(if asked_wrongly { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `migrate`: brings the two databases to today's schema, or tells how far they are.
+
+use clap::{Args, Subcommand};
+use ops::{
+    config::Secret,
+    migrate::{self, Database, MigrateConnectError, State, Status},
+};
+use sqlx::{Connection, PgConnection, migrate::MigrateError};
+
+use crate::local::{self, console};
+
+/// Brings the databases to today's schema, or tells how far they are. It needs the owners of the databases.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  DATABASE_URL=postgres://… READ_DATABASE_URL=postgres://… registrar migrate up
+  registrar migrate status --database-url postgres://… --read-database-url postgres://…
+
+With one URL alone, that database alone is looked at.")]
+pub struct Migrate {
+    #[command(subcommand)]
+    action: Action,
+    /// The database of the log
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    database_url: Option<String>,
+    /// The database of the read models
+    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true)]
+    read_database_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Action {
+    /// Apply what is pending
+    Up,
+    /// List the migrations and how each stands; exit code 1 unless all are applied
+    Status,
+}
+
+/// Why the schema is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither database was named.
+    #[error("{0}")]
+    Missing(&'static str),
+    /// A database cannot be reached.
+    #[error("cannot connect to the {} database", .0.schema())]
+    Connect(Database, #[source] MigrateConnectError),
+    /// A migration failed.
+    #[error("cannot migrate the {} database: its user must own it and be allowed to create roles", .0.schema())]
+    Migrate(Database, #[source] MigrateError),
+    /// `status` found something that is not applied.
+    #[error("not everything is applied as it stands here")]
+    Behind,
+}
+
+impl Migrate {
+    /// Does it for each database that was named.
+    pub async fn run(&self) -> Result<(), Error> {
+        let named = [(Database::Log, &self.database_url), (Database::Read, &self.read_database_url)];
+        let urls = named.into_iter().filter_map(|(database, url)| Some((database, url.as_deref()?)));
+        let urls: Vec<_> = urls.filter(|(_, url)| !url.is_empty()).collect();
+        if urls.is_empty() {
+            return Err(Error::Missing("set DATABASE_URL (the log), READ_DATABASE_URL (the read models), or both"));
+        }
+        let mut behind = false;
+        for (database, url) in urls {
+            match self.action {
+                Action::Up => tell(database, &up(database, url).await?),
+                Action::Status => {
+                    let statuses = status(database, url).await?;
+                    statuses.iter().for_each(|status| console::plain(&line(database, status)));
+                    behind |= statuses.iter().any(|status| status.state != State::Applied);
+                }
+            }
+        }
+        if behind { Err(Error::Behind) } else { Ok(()) }
+    }
+}
+
+fn tell(database: Database, applied: &[i64]) {
+    let name = database.schema();
+    if applied.is_empty() {
+        console::plain(&format!("{name}: up to date"));
+    }
+    for version in applied {
+        console::plain(&format!("{name}: applied {version:04}"));
+    }
+}
+
+fn line(database: Database, status: &Status) -> String {
+    let state = match status.state {
+        State::Applied => "applied",
+        State::Pending => "pending",
+        State::Changed => "applied, and changed since",
+        State::Unknown => "applied by a newer version",
+    };
+    format!("{:5} {:04} {:32} {state}", database.schema(), status.version, status.description)
+}
+
+/// Brings one database to today's schema; the answer is what was applied.
+pub async fn up(database: Database, url: &str) -> Result<Vec<i64>, Error> {
+    let mut connection = connect(database, url).await?;
+    let applied = migrate::up(&mut connection, database).await.map_err(|source| Error::Migrate(database, source))?;
+    close(connection).await;
+    Ok(applied)
+}
+
+async fn status(database: Database, url: &str) -> Result<Vec<Status>, Error> {
+    let mut connection = connect(database, url).await?;
+    let statuses = migrate::status(&mut connection, database).await;
+    close(connection).await;
+    statuses.map_err(|source| Error::Migrate(database, source))
+}
+
+/// Brings both databases to today's schema.
+pub async fn both(log_url: &str, read_url: &str) -> Result<(), local::Error> {
+    for (database, url) in [(Database::Log, log_url), (Database::Read, read_url)] {
+        up(database, url).await.map_err(Box::new).map_err(local::Error::Migrate)?;
+    }
+    Ok(())
+}
+
+async fn connect(database: Database, url: &str) -> Result<PgConnection, Error> {
+    migrate::connect(&Secret::new(url)).await.map_err(|source| Error::Connect(database, source))
+}
+
+async fn close(connection: PgConnection) {
+    // The work is done; a connection that does not say goodbye changes nothing.
+    let _ = connection.close().await;
+}

@@ -1,0 +1,150 @@
+//! Connections to PostgreSQL, and what their failures mean to a caller.
+//!
+//! SQL is left to those who use it; migrations are in `migrate`.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tracing::log::LevelFilter;
+
+use crate::{config::Secret, problem::Problem};
+
+/// The longest that a request waits for a connection; after it the answer is 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a readiness check waits.
+const PING_TIMEOUT: Duration = Duration::from_millis(1500);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+/// Prepared statements that a connection keeps.
+const STATEMENT_CACHE: usize = 512;
+/// A statement that takes longer is logged.
+const SLOW_STATEMENT: Duration = Duration::from_secs(1);
+/// What a caller is asked to wait while the database cannot be reached, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Why a pool cannot be made. It never shows the URL, which may hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// Not a `postgres://` URL.
+    #[error("the database URL must be postgres://user:password@host:port/database")]
+    Url,
+    /// Not a name that a role of ours can have.
+    #[error("the database role may have only lower-case letters, digits and underscores")]
+    Role,
+}
+
+/// A pool that connects when it is first used, so that a process starts, and shows that it is not ready, while the
+/// database is down. Each connection takes on `role` where one is given, and shows itself as `application_name`.
+pub fn connect(
+    url: &Secret,
+    role: Option<&str>,
+    max_connections: u32,
+    application_name: &str,
+) -> Result<PgPool, DatabaseError> {
+    let options = connect_options(url, role, application_name)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .max_lifetime(MAX_LIFETIME)
+        // A connection that was lost is noticed by its first statement; asking before each costs a round trip.
+        .test_before_acquire(false);
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// How each connection is made, for those who need one outside a pool, such as a listener.
+pub fn connect_options(
+    url: &Secret,
+    role: Option<&str>,
+    application_name: &str,
+) -> Result<PgConnectOptions, DatabaseError> {
+    let scheme_is_right = ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
+    let options =
+        PgConnectOptions::from_str(url.expose()).ok().filter(|_| scheme_is_right).ok_or(DatabaseError::Url)?;
+    let options = options
+        .application_name(application_name)
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT);
+    match role {
+        None => Ok(options),
+        Some(role) if is_role(role) => Ok(options.options([("role", role)])),
+        Some(_) => Err(DatabaseError::Role),
+    }
+}
+
+fn is_role(role: &str) -> bool {
+    !role.is_empty() && role.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// A readiness check: one round trip. The cause is logged, the caller learns only that it is not reachable.
+pub async fn ping(pool: &PgPool) -> Result<(), String> {
+    let asked = tokio::time::timeout(PING_TIMEOUT, sqlx::query("select 1").execute(pool)).await;
+    let error = match asked {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => crate::config::chain(&error),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(error, "the database is not reachable");
+    Err("not reachable".to_owned())
+}
+
+/// Whether an error means that the database cannot be reached or is full, rather than that a statement is wrong.
+#[must_use]
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        // Classes 08 (connection), 53 (resources) and 57 (an operator stepped in, or it starts or stops).
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
+
+/// 503 while the database cannot be reached, else 500; both are logged with their cause.
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) {
+            tracing::warn!(error = crate::config::chain(&error), "the database is not available");
+            return Self::unavailable("The database cannot be reached just now.", RETRY_AFTER_SECONDS);
+        }
+        Self::internal(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_starts_while_the_database_is_down() {
+        let url = Secret::new("postgres://nobody:hunter2@127.0.0.1:1/none");
+        let pool = connect(&url, Some("registrar_query"), 1, "test").unwrap();
+        assert_eq!(ping(&pool).await.unwrap_err(), "not reachable");
+        assert_eq!(Problem::from(sqlx::Error::PoolTimedOut).slug(), "unavailable");
+        assert_eq!(Problem::from(sqlx::Error::RowNotFound).slug(), "internal");
+    }
+
+    #[test]
+    fn a_role_is_taken_on_when_a_connection_starts() {
+        let url = Secret::new("postgres://nobody@127.0.0.1/none");
+        let options = connect_options(&url, Some("registrar_query"), "test").unwrap();
+        assert_eq!(options.get_options(), Some("-c role=registrar_query"));
+        assert_eq!(connect_options(&url, None, "test").unwrap().get_options(), None);
+        for bad in ["", "a b", "x -c y=z", "Role"] {
+            assert!(matches!(connect_options(&url, Some(bad), "test"), Err(DatabaseError::Role)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_url_is_not_repeated() {
+        for bad in ["", "hunter2", "mysql://a:hunter2@b/c", "postgres://a:hunter2@b:port/c"] {
+            let error = connect(&Secret::new(bad), None, 1, "test").unwrap_err();
+            assert!(matches!(error, DatabaseError::Url) && !error.to_string().contains("hunter2"));
+        }
+    }
+}

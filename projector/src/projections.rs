@@ -1,0 +1,99 @@
+//! Every view, and what a view is: tables, and a function that carries a batch of events into them.
+//!
+//! One file a view. A view writes its own tables only, and reads no others, so that it can be rebuilt alone. Its SQL
+//! names tables without a schema, which the caller chooses by `search_path`. Whether a batch is the right one, and what
+//! becomes of one that fails, is `run`'s affair.
+
+mod account_list;
+mod admin_dashboard;
+mod analytics;
+mod assessment_list;
+mod audit_trail;
+mod category_list;
+mod course_catalogue;
+mod course_detail;
+mod enrollment_progress;
+mod instructor_dashboard;
+mod learner_dashboard;
+mod payment_list;
+mod session_trail;
+mod submission_list;
+
+use crate::entry::Batch;
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
+use std::num::TryFromIntError;
+
+/// All views, in the order of their migrations.
+pub const ALL: &[Projection] = &[
+    account_list::PROJECTION,
+    session_trail::PROJECTION,
+    category_list::PROJECTION,
+    course_catalogue::PROJECTION,
+    course_detail::PROJECTION,
+    enrollment_progress::PROJECTION,
+    payment_list::PROJECTION,
+    assessment_list::PROJECTION,
+    submission_list::PROJECTION,
+    learner_dashboard::PROJECTION,
+    instructor_dashboard::PROJECTION,
+    admin_dashboard::PROJECTION,
+    analytics::PROJECTION,
+    audit_trail::PROJECTION,
+];
+
+/// One view.
+#[derive(Debug, Clone, Copy)]
+pub struct Projection {
+    /// Its name: that of its file, its migration and its checkpoint.
+    pub name: &'static str,
+    /// The tables that it writes.
+    pub tables: &'static [&'static str],
+    /// Whether it needs events to be readable; one that does not is given the others too.
+    pub needs_content: bool,
+    /// Carries a batch into the tables. The batch is contiguous and comes once; the caller's transaction sees to it.
+    pub apply: for<'a> fn(&'a mut PgConnection, Batch<'a>) -> BoxFuture<'a, Result<(), ApplyError>>,
+}
+
+/// The view of this name.
+pub fn find(name: &str) -> Option<&'static Projection> {
+    ALL.iter().find(|projection| projection.name == name)
+}
+
+/// Why a batch could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The read database said no, or nothing.
+    #[error("the read database failed")]
+    Database(#[from] sqlx::Error),
+    /// A number does not fit its column.
+    #[error("a number does not fit its column")]
+    OutOfRange(#[from] TryFromIntError),
+    /// A value has no JSON.
+    #[error("a value cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl ApplyError {
+    /// Whether an event is at fault, so that trying the same again would fail the same. Everything else — a lost
+    /// connection, a lock, a missing table or right — is the surroundings' fault and passes.
+    pub fn is_of_the_data(&self) -> bool {
+        match self {
+            // Classes of SQLSTATE (PostgreSQL manual, appendix A): 22 data exception, 23 integrity constraint
+            // violation, 54 program limit exceeded, such as a value too long for an index.
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+            }
+            Self::Database(sqlx::Error::Encode(_)) | Self::OutOfRange(_) | Self::Json(_) => true,
+            Self::Database(_) => false,
+        }
+    }
+}
+
+/// One column of many rows, to be bound as an array.
+macro_rules! column {
+    ($rows:expr, $($field:tt)+) => {
+        $rows.iter().map(|row| row.$($field)+.clone()).collect::<Vec<_>>()
+    };
+}
+use column;
