@@ -138,6 +138,6 @@ mod tests {
     #[test]
     fn derived_ids_never_change() {
         let id = EnrollmentId::of(AccountId::new(Uuid::from_u128(1)), CourseId::new(Uuid::from_u128(2)));
-        insta::assert_snapshot!(id, @"");
+        insta::assert_snapshot!(id, @"e16bad9b-de7e-563f-8520-be8867d02c7b");
     }
 }

@@ -1,0 +1,4 @@
+//! The log and its language against real servers.
+
+mod append;
+mod schemas;
