@@ -1,4 +1,5 @@
 //! The log and its language against real servers.
 
 mod append;
+mod fixtures;
 mod schemas;
