@@ -111,7 +111,7 @@ impl Relay {
                     failures += 1;
                     // The first is news, and so is one that lasts.
                     if failures == 1 || failures.is_multiple_of(50) {
-                        let error = ops::telemetry::chain(&error);
+                        let error = ops::config::chain(&error);
                         tracing::warn!(%error, failures, "the relay failed and tries again");
                     }
                     let _ = timeout(BACK_OFF, stop.cancelled()).await;

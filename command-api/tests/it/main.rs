@@ -1,0 +1,3 @@
+//! The command API on real servers: what it appends, and what it publishes.
+
+mod relay;
