@@ -64,8 +64,9 @@ pub struct Arguments {
 
 /// Where events are published.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_field_names, reason = "each is named as its flag and its variable are")]
 struct NatsArgs {
-    /// The NATS servers, separated by commas: nats://user:password@host:4222.
+    /// The NATS servers, separated by commas: `nats://user:password@host:4222`.
     #[arg(long, env = "NATS_URL", hide_env_values = true, default_value = "nats://127.0.0.1:4222", value_name = "URL")]
     nats_url: String,
 
@@ -109,8 +110,14 @@ struct TokenArgs {
 #[derive(Debug, Clone, Args)]
 struct AccountArgs {
     /// Whether people may register themselves: open, invite, or closed.
-    #[arg(long, env = "REGISTRATION_POLICY", value_enum, default_value = "open", hide_possible_values = true,
-          value_name = "POLICY")]
+    #[arg(
+        long,
+        env = "REGISTRATION_POLICY",
+        value_enum,
+        default_value = "open",
+        hide_possible_values = true,
+        value_name = "POLICY"
+    )]
     registration_policy: RegistrationPolicy,
 
     /// How long the temporary password of an account that an admin created is good for, in hours.
@@ -287,7 +294,7 @@ mod tests {
         assert_eq!(config.operations.operations_address.to_string(), "127.0.0.1:9180");
         assert_eq!(config.pool.role(), Some("registrar_command"));
         assert_eq!((config.bus.stream.as_str(), config.bus.subject_prefix.as_str()), ("REGISTRAR", "registrar.events"));
-        assert_eq!(config.access_token_lifetime, Duration::from_secs(900));
+        assert_eq!(config.access_token_lifetime, Duration::from_mins(15));
         let cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1, threads: 1, queue: 64 };
         assert_eq!(config.password_cost, cost);
         assert_eq!(config.password_policy, Policy { min_length: 12 });

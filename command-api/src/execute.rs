@@ -22,6 +22,7 @@ use crate::{
 use cache::Cache;
 use context::InFlight;
 use events::log::{Idempotency, LogError, LogReader, Outcome};
+use futures::future::BoxFuture;
 use ops::problem::{self, Problem};
 use std::time::Instant;
 use uuid::Uuid;
@@ -30,6 +31,10 @@ use uuid::Uuid;
 const MAX_ATTEMPTS: usize = 10;
 /// Seconds after which a client may try again when the log cannot be written.
 const RETRY_AFTER: u64 = 2;
+
+/// A decision under way: `|work| Box::pin(async move { … })`. It is boxed because the compiler cannot see yet that the
+/// future of an async closure may move between threads (rust-lang/rust#110338), which a handler's has to.
+pub type Deciding<'w> = BoxFuture<'w, Result<Reply, Problem>>;
 
 /// Carries out commands; cheap to clone.
 #[derive(Clone)]
@@ -53,9 +58,14 @@ impl Executor {
 
     /// Carries out one command. `decide` loads what it needs, decides, and puts events into the [`Work`]; it may run
     /// several times and must change nothing else. `command` names it in metrics and logs, as in `course.publish`.
-    pub async fn execute<D>(&self, context: &Context, command: &'static str, decide: D) -> Result<Answer, Problem>
+    pub async fn execute<'a, D>(
+        &'a self,
+        context: &'a Context,
+        command: &'static str,
+        decide: D,
+    ) -> Result<Answer, Problem>
     where
-        D: AsyncFn(&mut Work<'_>) -> Result<Reply, Problem>,
+        D: for<'w> Fn(&'w mut Work<'a>) -> Deciding<'w> + Sync,
     {
         let started = Instant::now();
         let result = self.carry_out(context, command, decide).await;
@@ -69,9 +79,14 @@ impl Executor {
         result
     }
 
-    async fn carry_out<D>(&self, context: &Context, command: &'static str, decide: D) -> Result<Answer, Problem>
+    async fn carry_out<'a, D>(
+        &'a self,
+        context: &'a Context,
+        command: &'static str,
+        decide: D,
+    ) -> Result<Answer, Problem>
     where
-        D: AsyncFn(&mut Work<'_>) -> Result<Reply, Problem>,
+        D: for<'w> Fn(&'w mut Work<'a>) -> Deciding<'w> + Sync,
     {
         let _in_flight = match &context.idempotency {
             Some(key) => Some(self.in_flight.enter(context, key).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),

@@ -1,4 +1,5 @@
-//! The whole route table: a reader's index.
+//! The whole route table: a reader's index. What a route takes and answers stands in the file of its stem; who may use
+//! it is decided there and in `domain/<stem>`.
 
 pub mod account;
 pub mod assessment;
@@ -7,6 +8,83 @@ pub mod category;
 pub mod context;
 pub mod course;
 pub mod enrollment;
+mod money;
+mod patch;
 pub mod payment;
 pub mod submission;
 pub mod wellknown;
+
+use crate::state::State;
+use axum::{
+    Router, middleware,
+    routing::{get, patch, post},
+};
+use ops::{health, http::Edge, problem::ProblemType};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// What the learning stems refuse.
+pub const LEARNING_PROBLEMS: [&[ProblemType]; 6] = [
+    category::PROBLEMS,
+    course::PROBLEMS,
+    enrollment::PROBLEMS,
+    payment::PROBLEMS,
+    assessment::PROBLEMS,
+    submission::PROBLEMS,
+];
+
+/// Every route, with the edge around it; the Swagger UI at `/docs` where it is asked for.
+pub fn router(state: State, edge: Edge, docs: bool) -> Router {
+    let mut router = commands().layer(middleware::from_fn(context::digest_request)).merge(reads()).with_state(state);
+    if docs {
+        router = router.merge(swagger_ui());
+    }
+    ops::http::layers(router, edge)
+}
+
+#[rustfmt::skip]
+fn commands() -> Router<State> {
+    Router::new()
+        .route("/v1/auth/register", post(auth::register))
+        .route("/v1/auth/bootstrap", post(auth::bootstrap))
+        .route("/v1/auth/login", post(auth::log_in))
+        .route("/v1/auth/refresh", post(auth::refresh))
+        .route("/v1/auth/logout", post(auth::log_out))
+        .route("/v1/auth/set-password", post(auth::set_password))
+
+        .route("/v1/accounts", post(account::create))
+        .route("/v1/accounts/{id}", patch(account::change))
+        .route("/v1/accounts/{id}/deactivate", post(account::deactivate))
+        .route("/v1/accounts/{id}/activate", post(account::activate))
+
+        .route("/v1/categories", post(category::create))
+
+        .route("/v1/courses", post(course::create))
+        .route("/v1/courses/{id}", patch(course::change))
+        .route("/v1/courses/{id}/lessons", post(course::add_lesson))
+        .route("/v1/courses/{id}/publish", post(course::publish))
+        .route("/v1/courses/{id}/archive", post(course::archive))
+
+        .route("/v1/enrollments", post(enrollment::enroll))
+        .route("/v1/enrollments/{id}/lessons/{lesson_id}/complete", post(enrollment::complete_lesson))
+
+        .route("/v1/payments", post(payment::pay))
+
+        .route("/v1/assessments", post(assessment::create))
+        .route("/v1/assessments/{id}/submissions", post(submission::submit))
+}
+
+#[rustfmt::skip]
+fn reads() -> Router<State> {
+    Router::new()
+        .route("/.well-known/jwks.json", get(wellknown::jwks))
+        .route("/openapi.json", get(wellknown::openapi_json))
+
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+}
+
+fn swagger_ui() -> Router {
+    // The document has a route of its own; the UI only has to know where.
+    SwaggerUi::new("/docs").config(Config::from("/openapi.json")).into()
+}

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod execute;
 pub mod http;
 pub mod limits;
+pub mod metrics;
 pub mod openapi;
 pub mod passwords;
 pub mod relay;

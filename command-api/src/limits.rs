@@ -37,11 +37,11 @@ pub struct TooMany {
     pub wait: Duration,
 }
 
-impl<K: Hash + Eq> Limiter<K> {
+impl<K: Hash + Eq + Clone> Limiter<K> {
     /// `per_minute` tries a minute for each key; 0 lets all through.
     pub fn new(per_minute: u32) -> Self {
         let rate = (per_minute > 0).then(|| {
-            let interval = Duration::from_secs(60) / per_minute;
+            let interval = Duration::from_mins(1) / per_minute;
             Rate { interval, burst: interval * (per_minute - 1) }
         });
         Self { rate, paid_off: Arc::new(Cache::new(REMEMBERED)) }

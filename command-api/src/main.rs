@@ -1,1 +1,151 @@
-fn main() {}
+//! config → build → serve. What each part does is told where it stands: `config`, `state`, `http`, `appender`, `relay`.
+
+use command_api::{
+    appender::Appender,
+    config::{Arguments, Config, DEFAULTS},
+    execute::Executor,
+    http,
+    passwords::{self, Passwords},
+    relay::Relay,
+    state::{LoginLimits, State},
+};
+use events::{
+    bus::{Bus, BusError},
+    log::{InvalidMasterKey, Keyring, LogReader, LogWriter, MasterKey},
+};
+use ops::{
+    config::ConfigError,
+    database::{self, DatabaseError},
+    health::Health,
+    http::{Edge, ServeError},
+    metrics::Metrics,
+    shutdown::{Shutdown, ShutdownError},
+    telemetry::{self, TelemetryError},
+    tokens::{KeyError, Signer, Verifier},
+};
+use sqlx::PgPool;
+use std::{convert::Infallible, error::Error, process::ExitCode, sync::Arc};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The name of this process in logs, metrics and connections.
+const SERVICE: &str = "command-api";
+
+/// Why the process cannot start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("MASTER_KEY is not usable")]
+    MasterKey(#[from] InvalidMasterKey),
+    #[error("SIGNING_KEY is not usable")]
+    SigningKey(#[from] KeyError),
+    #[error("DATABASE_URL or DATABASE_ROLE is not usable")]
+    Database(#[from] DatabaseError),
+    #[error("NATS_URL is not usable")]
+    Bus(#[from] BusError),
+    #[error("passwords cannot be hashed: check ARGON2_MEMORY_KIB, ARGON2_ITERATIONS and ARGON2_PARALLELISM")]
+    Passwords(#[from] passwords::StartError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error("metrics cannot be recorded")]
+    Metrics(#[source] Box<dyn Error + Send + Sync>),
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Shutdown(#[from] ShutdownError),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(ops::config::parse(DEFAULTS)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ops::config::fail(&failure),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    telemetry::init(arguments.telemetry(), SERVICE)?;
+    let config = arguments.into_config()?;
+    let metrics = Metrics::install(SERVICE).map_err(|error| Failure::Metrics(error.into()))?;
+    let shutdown = Shutdown::on_signals(config.operations.shutdown_bound()).map_err(Failure::Signals)?;
+
+    let pool = database::connect(&config.database_url, config.pool.role(), config.pool.database_pool_size, SERVICE)?;
+    metrics.watch_pool("log", &pool);
+    metrics.spawn_upkeep(&shutdown);
+    let bus = Bus::connect(config.bus.clone(), SERVICE).await?;
+    let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(config.master_key.expose())?);
+    let log = LogReader::new(pool.clone(), keyring.clone());
+    let (head, head_moves) = watch::channel(0);
+    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head);
+
+    let health = Arc::new(health(&shutdown, &pool, &bus));
+    let state = state(&config, Executor::new(log.clone(), appender), keyring, health.clone())?;
+    let app = http::router(state, Edge::from(&config.http), config.http.docs);
+    let operations = ops::http::operations_router(&health, &metrics);
+    ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
+        .await?;
+
+    let (relay, flush) = (Relay::new(log, bus), CancellationToken::new());
+    shutdown.spawn("appender", drain(appending, shutdown.clone(), flush.clone()));
+    shutdown.spawn("relay", async move {
+        relay.run(head_moves, flush).await;
+        Ok::<_, Infallible>(())
+    });
+    shutdown.finished().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the appender, which ends with the last request that was accepted, and only then lets the relay publish
+/// what is left and end. A request that outlasts the stop is not waited for: what it appends, the next relay publishes.
+async fn drain(appending: JoinHandle<()>, shutdown: Shutdown, flush: CancellationToken) -> Result<(), JoinError> {
+    let overdue = async {
+        shutdown.stopping().await;
+        tokio::time::sleep(shutdown.bound().mul_f64(0.9)).await;
+    };
+    let ended = tokio::select! {
+        ended = appending => ended,
+        () = overdue => Ok(()),
+    };
+    flush.cancel();
+    ended
+}
+
+fn state(config: &Config, executor: Executor, keyring: Keyring, health: Arc<Health>) -> Result<State, Failure> {
+    let signer = Signer::from_pem(
+        &config.signing_key,
+        &config.token_issuer,
+        &config.token_audience,
+        config.access_token_lifetime,
+    )?;
+    Ok(State {
+        executor,
+        keyring,
+        verifier: Verifier::from_jwks(&signer.jwks(), &config.token_issuer, &config.token_audience)?,
+        signer,
+        passwords: Passwords::start(config.password_cost, config.password_policy)?,
+        login_limits: LoginLimits::new(config.logins_per_account, config.logins_per_address),
+        settings: Arc::new(config.settings.clone()),
+        health,
+    })
+}
+
+/// Ready while the log can be reached: commands are accepted whether or not NATS is there.
+fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus) -> Health {
+    let (pool, bus) = (pool.clone(), bus.clone());
+    Health::new(shutdown.token())
+        .required("log_database", move || {
+            let pool = pool.clone();
+            async move { database::ping(&pool).await }
+        })
+        .informational("nats", move || {
+            let is_connected = bus.is_connected();
+            async move { if is_connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+}

@@ -12,8 +12,10 @@
 //! | `registrar_relay_leader` | – | 1 in the process that publishes |
 //! | `registrar_relay_position` | – | last position that JetStream acknowledged |
 //! | `registrar_relay_lag_events` | – | positions of the log that it has not |
+//! | `registrar_argon2_queue_depth` | – | passwords that wait to be hashed or verified |
+//! | `registrar_argon2_seconds` | – | hashing or verifying one password, without the wait |
 
-use ::metrics::{counter, gauge, histogram};
+use ::metrics::{Gauge, counter, gauge, histogram};
 use std::time::Duration;
 
 /// What became of a command.
@@ -68,4 +70,12 @@ pub(crate) fn relay(leader: bool, published: i64, head: i64) {
         gauge!("registrar_relay_position").set(published as f64);
         gauge!("registrar_relay_lag_events").set((head - published).max(0) as f64);
     }
+}
+
+pub(crate) fn passwords_waiting() -> Gauge {
+    gauge!("registrar_argon2_queue_depth")
+}
+
+pub(crate) fn password_hashed(took: Duration) {
+    histogram!("registrar_argon2_seconds").record(took);
 }

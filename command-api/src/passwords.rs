@@ -1,7 +1,10 @@
 //! Hashing passwords with Argon2id (RFC 9106), on threads of its own behind a bounded queue, so that a flood of log-ins
 //! slows log-ins and nothing else. Which passwords are good enough is decided in `domain/password`.
 
-use crate::domain::password::{self, Password, Policy};
+use crate::{
+    domain::password::{self, Password, Policy},
+    metrics,
+};
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
     password_hash::{self, phc::PasswordHash},
@@ -116,7 +119,8 @@ impl Passwords {
     pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<bool, PasswordError> {
         let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
         self.run(move || {
-            let stored = PasswordHash::new(phc.as_deref().unwrap_or(&nobodys)).map_err(PasswordError::Hash)?;
+            let stored = PasswordHash::new(phc.as_deref().unwrap_or(&nobodys));
+            let stored = stored.map_err(|error| PasswordError::Hash(error.into()))?;
             match argon2.verify_password(password.as_bytes(), &stored) {
                 Ok(()) => Ok(phc.is_some()),
                 Err(password_hash::Error::PasswordInvalid) => Ok(false),
@@ -129,7 +133,7 @@ impl Passwords {
     /// Queues the work, or says that the queue is full. Work whose caller has gone is not done.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let (answer, answered) = oneshot::channel();
-        let depth = metrics::gauge!("registrar_argon2_queue_depth");
+        let depth = metrics::passwords_waiting();
         let waiting = depth.clone();
         let job = Box::new(move || {
             waiting.decrement(1);
@@ -138,7 +142,7 @@ impl Passwords {
             }
             let started = Instant::now();
             let done = work();
-            metrics::histogram!("registrar_argon2_seconds").record(started.elapsed());
+            metrics::password_hashed(started.elapsed());
             // The caller may have gone meanwhile; then nobody needs the answer.
             let _ = answer.send(done);
         });
@@ -170,7 +174,8 @@ fn hash(argon2: &Argon2<'_>, password: &Password) -> Result<String, PasswordErro
 
 /// A temporary password: four groups of five characters, 99 bits.
 pub fn generate_temporary() -> String {
-    let group = || -> String { (0..5).map(|_| char::from(UNAMBIGUOUS[rand::random_range(0..UNAMBIGUOUS.len())])).collect() };
+    let group =
+        || -> String { (0..5).map(|_| char::from(UNAMBIGUOUS[rand::random_range(0..UNAMBIGUOUS.len())])).collect() };
     [group(), group(), group(), group()].join("-")
 }
 

@@ -328,6 +328,18 @@ mod tests {
     }
 
     #[test]
+    fn the_contract_names_a_problem_and_its_field_errors() {
+        #[derive(utoipa::OpenApi)]
+        #[openapi(components(schemas(Problem)))]
+        struct Contract;
+
+        let contract = serde_json::to_value(<Contract as utoipa::OpenApi>::openapi()).unwrap();
+        let schemas = &contract["components"]["schemas"];
+        assert_eq!(schemas["Problem"]["required"], serde_json::json!(["type", "title", "status"]));
+        assert_eq!(schemas["FieldError"]["required"], serde_json::json!(["pointer", "code", "detail"]));
+    }
+
+    #[test]
     fn slugs_are_unique_and_statuses_are_errors() {
         let mut slugs: Vec<_> = PROBLEMS.iter().map(|problem| problem.slug).collect();
         slugs.sort_unstable();

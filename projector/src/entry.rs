@@ -9,11 +9,11 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub enum Entry {
     /// Its content is open.
-    Readable(Decoded),
+    Readable(Box<Decoded>),
     /// Its content is not of the shape that its type promises, or its type is not known to this version.
     Unreadable {
         /// As it is stored.
-        recorded: Recorded,
+        recorded: Box<Recorded>,
         /// Why it cannot be read.
         reason: String,
     },
@@ -21,7 +21,7 @@ pub enum Entry {
 
 impl Entry {
     /// The event as it is stored.
-    pub const fn recorded(&self) -> &Recorded {
+    pub fn recorded(&self) -> &Recorded {
         match self {
             Self::Readable(decoded) => &decoded.recorded,
             Self::Unreadable { recorded, .. } => recorded,
@@ -29,7 +29,7 @@ impl Entry {
     }
 
     /// Its place in the log.
-    pub const fn position(&self) -> i64 {
+    pub fn position(&self) -> i64 {
         self.recorded().position
     }
 }
@@ -56,7 +56,18 @@ pub struct Fact<'a> {
     pub event: &'a Event,
 }
 
-impl Fact<'_> {
+impl<'a> Fact<'a> {
+    fn of(decoded: &'a Decoded) -> Self {
+        let Decoded { recorded, event, metadata } = decoded;
+        Self {
+            tenant_id: recorded.tenant_id.as_uuid(),
+            id: recorded.stream.id,
+            version: recorded.version,
+            at: metadata.occurred_at.unwrap_or(recorded.recorded_at),
+            event,
+        }
+    }
+
     /// What the stream's row is found by.
     pub const fn key(&self) -> Key {
         (self.tenant_id, self.id)
@@ -77,13 +88,7 @@ impl<'a> Batch<'a> {
     /// What happened, in order.
     pub fn facts(self) -> impl Iterator<Item = Fact<'a>> {
         self.entries().filter_map(|entry| match entry {
-            Entry::Readable(Decoded { recorded, event, metadata }) => Some(Fact {
-                tenant_id: recorded.tenant_id.as_uuid(),
-                id: recorded.stream.id,
-                version: recorded.version,
-                at: metadata.occurred_at.unwrap_or(recorded.recorded_at),
-                event,
-            }),
+            Entry::Readable(decoded) => Some(Fact::of(decoded)),
             Entry::Unreadable { .. } => None,
         })
     }

@@ -145,20 +145,30 @@ pub enum Refusal {
 pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Vec<AccountEvent>, Refusal> {
     let actor = context.actor.as_ref();
     match command {
-        Command::Register { policy: RegistrationPolicy::Open, person } => {
-            Ok(come_to_be(person, Role::Learner, Origin::SelfRegistration, true, (PasswordReason::Registration, None)))
-        }
+        Command::Register { policy: RegistrationPolicy::Open, person } => Ok(come_to_be(
+            context,
+            person,
+            Role::Learner,
+            Origin::SelfRegistration,
+            true,
+            (PasswordReason::Registration, None),
+        )),
         Command::Register { .. } => Err(Refusal::RegistrationClosed),
         Command::Create { person, role, portal_access, temporary_until } => {
             if !actor.is_some_and(|actor| actor.role.may_create(role)) {
                 return Err(Refusal::RoleNotBelowOwn);
             }
             let password = (PasswordReason::Temporary, Some(temporary_until));
-            Ok(come_to_be(person, role, Origin::Admin, portal_access, password))
+            Ok(come_to_be(context, person, role, Origin::Admin, portal_access, password))
         }
-        Command::Bootstrap { person } => {
-            Ok(come_to_be(person, Role::Superadmin, Origin::Bootstrap, true, (PasswordReason::Registration, None)))
-        }
+        Command::Bootstrap { person } => Ok(come_to_be(
+            context,
+            person,
+            Role::Superadmin,
+            Origin::Bootstrap,
+            true,
+            (PasswordReason::Registration, None),
+        )),
         Command::UpdateProfile { account_id, change } => update_profile(state, actor, account_id, change),
         Command::SetPassword => match state {
             Account { profile: None, .. } => Err(Refusal::NotFound),
@@ -177,6 +187,7 @@ pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Ve
 }
 
 fn come_to_be(
+    context: &Context,
     person: Person,
     role: Role,
     origin: Origin,
@@ -193,6 +204,9 @@ fn come_to_be(
         last_name: own(person.last_name),
         origin,
         portal_access,
+        // Whoever comes in a session has them in its trail.
+        address: context.address.clone().filter(|_| context.actor.is_none()).map(own),
+        agent: context.agent.clone().filter(|_| context.actor.is_none()).map(own),
     };
     vec![registered, AccountEvent::PasswordSet { reason, temporary_until }]
 }

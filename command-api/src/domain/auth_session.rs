@@ -78,11 +78,7 @@ pub enum Refusal {
 ///
 /// A refresh with a token that was used before is accepted as what it is, the sign of a theft: it ends the session. The
 /// caller is refused all the same; see [`ends_by_reuse`].
-pub fn decide(
-    state: &AuthSession,
-    context: &Context,
-    command: Command<'_>,
-) -> Result<Vec<AuthSessionEvent>, Refusal> {
+pub fn decide(state: &AuthSession, context: &Context, command: Command<'_>) -> Result<Vec<AuthSessionEvent>, Refusal> {
     match command {
         Command::LogIn { account_id, account, lifetimes } => log_in(context, account_id, account, lifetimes),
         Command::Refresh { account, token, lifetimes } => refresh(state, context, account, token, lifetimes),
@@ -181,7 +177,11 @@ mod tests {
         given(log_in(&account()).unwrap())
     }
 
-    fn refresh(state: &AuthSession, account: &Account, token: PresentedToken) -> Result<Vec<AuthSessionEvent>, Refusal> {
+    fn refresh(
+        state: &AuthSession,
+        account: &Account,
+        token: PresentedToken,
+    ) -> Result<Vec<AuthSessionEvent>, Refusal> {
         decide(state, &nobody(), Command::Refresh { account, token, lifetimes: LIFETIMES })
     }
 

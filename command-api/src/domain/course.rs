@@ -158,10 +158,7 @@ pub fn decide(course: &Course, context: &Context, command: Command) -> Result<Ve
 
 /// Whether the caller owns the course or runs its tenant.
 pub fn may_change(course: &Course, context: &Context) -> bool {
-    context
-        .actor
-        .as_ref()
-        .is_some_and(|actor| actor.role.administers() || course.owner_id == Some(actor.account_id))
+    context.actor.as_ref().is_some_and(|actor| actor.role.administers() || course.owner_id == Some(actor.account_id))
 }
 
 /// The caller, where their role makes courses and assessments.

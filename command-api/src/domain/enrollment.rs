@@ -87,10 +87,8 @@ pub fn decide(
             Ok(vec![EnrollmentEvent::Enrolled { learner_id, course_id, basis: Basis::Free }])
         }
         Command::CompleteLesson { lesson_id } => {
-            let course_id = enrollment
-                .course_id
-                .filter(|_| enrollment.learner_id == Some(learner_id))
-                .ok_or(Refusal::NotFound)?;
+            let course_id =
+                enrollment.course_id.filter(|_| enrollment.learner_id == Some(learner_id)).ok_or(Refusal::NotFound)?;
             if !course.lessons.contains(&lesson_id) {
                 return Err(Refusal::LessonNotFound);
             }

@@ -86,8 +86,7 @@ fn of_one_item(max_attempts: Option<u32>) -> Assessment {
     let options = vec![option("best", 1), option("bad", 0)];
     let items = vec![Item { id: "1".to_owned(), prompt: "What do you do?".to_owned(), options }];
     let (title, kind) = ("At the counter".to_owned(), Kind::Sjt);
-    let definition =
-        Definition { title, kind, items, pass_percent: Some(50), time_limit_seconds: None, max_attempts };
+    let definition = Definition { title, kind, items, pass_percent: Some(50), time_limit_seconds: None, max_attempts };
     given::given([AssessmentEvent::Created { author_id: given::BOB, course_id: None, definition }])
 }
 

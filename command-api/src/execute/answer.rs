@@ -124,6 +124,11 @@ impl Answer {
         self.id
     }
 
+    /// A member that the decision added to the body.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.extra.get(name)
+    }
+
     /// Whether this is the first answer given again.
     pub const fn is_replayed(&self) -> bool {
         self.replayed

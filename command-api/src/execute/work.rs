@@ -100,6 +100,10 @@ impl<'a> Work<'a> {
     /// Loads a stream. One of another tenant is as good as none.
     pub async fn load<A: Aggregate>(&mut self, id: A::Id) -> Result<Loaded<A>, Problem> {
         let id: Uuid = id.into();
+        if let Some(touched) = self.streams.iter().find(|touched| touched.stream.id == id) {
+            let state = touched.state.clone().downcast::<A>().unwrap_or_default();
+            return Ok(Loaded { state, version: touched.version });
+        }
         let stream = StreamRef { stream_type: A::STREAM_TYPE.into(), id };
         let remembered = self.executor.cache.find(id);
         let folded = match remembered {

@@ -91,6 +91,7 @@ async fn run(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::R
     });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.token().cancelled_owned());
+    // The rest of the bound is for what flushes after the last answer.
     let last = async {
         shutdown.stopping().await;
         tokio::time::sleep(shutdown.bound().mul_f64(0.8)).await;

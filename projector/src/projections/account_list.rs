@@ -166,10 +166,7 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
     Ok(())
 }
 
-async fn save_logins(
-    connection: &mut PgConnection,
-    logins: BTreeMap<Key, DateTime<Utc>>,
-) -> Result<(), ApplyError> {
+async fn save_logins(connection: &mut PgConnection, logins: BTreeMap<Key, DateTime<Utc>>) -> Result<(), ApplyError> {
     if logins.is_empty() {
         return Ok(());
     }

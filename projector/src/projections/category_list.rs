@@ -20,7 +20,7 @@ pub(super) const PROJECTION: Projection = Projection {
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };
 
-struct Category {
+struct CategoryRow {
     tenant_id: Uuid,
     category_id: Uuid,
     name: String,
@@ -41,7 +41,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
     let mut categories = Vec::new();
     for fact in batch.facts() {
         match fact.event {
-            Event::Category(CategoryEvent::Created { name, description }) => categories.push(Category {
+            Event::Category(CategoryEvent::Created { name, description }) => categories.push(CategoryRow {
                 tenant_id: fact.tenant_id,
                 category_id: fact.id,
                 name: name.clone(),
@@ -77,7 +77,7 @@ fn fold_course(courses: &mut BTreeMap<Key, CourseRow>, fact: &Fact<'_>, event: &
     }
 }
 
-async fn insert_categories(connection: &mut PgConnection, rows: &[Category]) -> Result<(), ApplyError> {
+async fn insert_categories(connection: &mut PgConnection, rows: &[CategoryRow]) -> Result<(), ApplyError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ fn person(account_id: AccountId) -> Person {
 }
 
 fn account(account_id: AccountId, role: Role) -> Account {
-    given(come_to_be(person(account_id), role, Origin::Admin, true, (PasswordReason::Registration, None)))
+    given(come_to_be(&nobody(), person(account_id), role, Origin::Admin, true, (PasswordReason::Registration, None)))
 }
 
 fn create(role: Role) -> Command {
@@ -107,8 +107,7 @@ fn a_profile_keeps_what_is_not_changed_and_clears_what_is_set_to_nothing() {
     let profile = state.profile.clone().unwrap();
     assert_eq!((profile.first_name.as_deref(), profile.bio.as_deref()), (Some("Ada"), Some("Wrote notes.")));
 
-    let cleared =
-        ProfileChange { first_name: Some("Augusta".to_owned()), bio: Some(None), ..ProfileChange::default() };
+    let cleared = ProfileChange { first_name: Some("Augusta".to_owned()), bio: Some(None), ..ProfileChange::default() };
     for event in decide(&state, &own, update(cleared)).unwrap() {
         state.evolve(&event);
     }
@@ -197,7 +196,6 @@ fn nobody_deactivates_themselves_or_somebody_of_their_role_or_above() {
 
 #[test]
 fn an_account_that_is_not_there_cannot_be_deactivated() {
-    let decided =
-        decide(&Account::default(), &signed_in(BOB, Role::Admin), Command::Deactivate { account_id: ADA });
+    let decided = decide(&Account::default(), &signed_in(BOB, Role::Admin), Command::Deactivate { account_id: ADA });
     assert_eq!(decided, Err(Refusal::NotFound));
 }

@@ -35,6 +35,16 @@ pub enum Error {
         /// What the system answered.
         source: io::Error,
     },
+    /// A file or folder is another user's.
+    #[error("cannot {action} {}, which this user may not: be the user who made it, or remove it", path.display())]
+    Denied {
+        /// What was to be done, as a verb.
+        action: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
     /// A file of `.local/` does not hold what this command writes into it.
     #[error("{} is damaged: `cargo ops up --fresh` begins anew", path.display())]
     Damaged {
@@ -151,9 +161,15 @@ pub enum Error {
     /// A database could not be brought to today's schema.
     #[error(transparent)]
     Migrate(Box<crate::migrate::Error>),
+    /// The sample data could not be posted.
+    #[error("the sample data is not whole: the next `cargo ops up` posts what is missing")]
+    Seed(#[source] Box<crate::seed::SeedError>),
     /// No port is free where one is needed.
     #[error("no port is free at or above {0} on 127.0.0.1: stop what listens there")]
     NoPort(u16),
+    /// The background process has failed and told why.
+    #[error("the start in the background failed; its log is {}", .0.display())]
+    Told(PathBuf),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,

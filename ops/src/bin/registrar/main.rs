@@ -4,8 +4,10 @@
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
 mod down;
+mod keys;
 mod local;
 mod migrate;
+mod seed;
 mod signals;
 mod status;
 mod test;
@@ -46,6 +48,10 @@ enum Command {
     Test(test::Test),
     /// Bring the databases to today's schema, or tell how far they are
     Migrate(migrate::Migrate),
+    /// Draw the secrets that the processes read from files, where they are missing
+    Keys(keys::DrawKeys),
+    /// Post a sample academy to a running system
+    Seed(seed::Seed),
 }
 
 /// Why a subcommand failed.
@@ -57,6 +63,8 @@ enum Error {
     Test(#[from] test::Error),
     #[error(transparent)]
     Migrate(#[from] migrate::Error),
+    #[error(transparent)]
+    Seed(#[from] seed::SeedError),
 }
 
 #[tokio::main]
@@ -67,11 +75,13 @@ async fn main() -> ExitCode {
         Command::Status(status) => status.run().map_err(Error::from),
         Command::Test(test) => test.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
+        Command::Keys(keys) => keys.run().map_err(Error::from),
+        Command::Seed(seed) => seed.run().await.map_err(Error::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // The table of steps and the test runner have told it all.
-        Err(Error::Test(test::Error::Failed)) => ExitCode::FAILURE,
+        // The table of steps, the test runner or the background process have told it all.
+        Err(Error::Test(test::Error::Failed) | Error::Local(local::Error::Told(_))) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", ops::config::chain(&error));
             let asked_wrongly =

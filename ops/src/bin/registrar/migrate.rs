@@ -67,7 +67,9 @@ impl Migrate {
                 Action::Up => tell(database, &up(database, url).await?),
                 Action::Status => {
                     let statuses = status(database, url).await?;
-                    statuses.iter().for_each(|status| console::plain(&line(database, status)));
+                    for status in &statuses {
+                        console::plain(&line(database, status));
+                    }
                     behind |= statuses.iter().any(|status| status.state != State::Applied);
                 }
             }

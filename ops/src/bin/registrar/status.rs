@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::local::{self, Error, console, project::Project};
+use crate::local::{Error, console, project::Project, state};
 
 /// Tells what runs here, where it is reached, and the log-ins of the sample data.
 #[derive(Debug, Args)]
@@ -10,10 +10,10 @@ use crate::local::{self, Error, console, project::Project};
   cargo ops status
   cargo ops status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"command_api\"])'
 
+The document: command_api, query_api, operations, database_url, read_database_url, nats_url, logins, running, pids.
 The exit code is 0 whether it runs or not: `running` tells.")]
 pub struct Status {
-    /// One JSON document: command_api, query_api, operations, database_url, read_database_url, nats_url, logins,
-    /// running, pids
+    /// One JSON document
     #[arg(long)]
     json: bool,
 }
@@ -22,7 +22,7 @@ impl Status {
     /// Prints it.
     pub fn run(&self) -> Result<(), Error> {
         let instance = Project::find()?.instance("up")?;
-        let status = local::state::Status::read(&instance)?;
+        let status = state::Status::read(&instance)?;
         let document = serde_json::to_value(&status)
             .map_err(|source| Error::Damaged { path: instance.path("state.json"), source })?;
         if self.json {
@@ -55,6 +55,9 @@ impl Status {
         }
         for (name, pid) in &status.pids {
             console::plain(&format!("{name:18} pid {pid}"));
+        }
+        for login in &status.logins {
+            console::plain(&login.row());
         }
         Ok(())
     }

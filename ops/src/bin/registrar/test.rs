@@ -122,6 +122,7 @@ struct Run<'a> {
     instance: Instance,
     supervisor: Supervisor,
     servers: Option<Started>,
+    keep_logs: bool,
 }
 
 struct Started {
@@ -145,12 +146,12 @@ impl Test {
         let instance = project.instance(&format!("test-{}", std::process::id()))?;
         let lock = instance.lock()?;
         let supervisor = Supervisor::new(&instance, cancel.clone());
-        let mut run = Run { test: &self, project, instance, supervisor, servers: None };
+        let mut run = Run { test: &self, project, instance, supervisor, servers: None, keep_logs: false };
         let passed = run.steps(&cancel).await;
         run.supervisor.stop().await;
         docker::clear_data(&run.instance).await;
-        if passed.is_err() && run.servers.is_none() {
-            // A message may have named one of its logs; the next run removes them.
+        if run.keep_logs {
+            // A message has named one of them; the next run removes them.
             run.instance.clear()?;
         } else {
             run.instance.remove()?;
@@ -181,7 +182,7 @@ impl Run<'_> {
                 step => self.perform(step, cancel).await,
             };
             let failed = passed.is_err();
-            report.end(*step, passed);
+            report.end(*step, &passed);
             if cancel.is_cancelled() || (failed && !self.test.keep_going) {
                 break;
             }
@@ -202,7 +203,11 @@ impl Run<'_> {
                 job::run("cargo fmt", format.args(["fmt", "--all", "--check"]), cancel).await?;
             }
             Step::Structure => structure::check(&self.project, &cargo::metadata(&self.project).await?)?,
-            Step::Servers => self.servers = Some(self.start_servers(cancel).await?),
+            Step::Servers => {
+                let started = self.start_servers(cancel).await;
+                self.keep_logs = started.is_err() && !cancel.is_cancelled();
+                self.servers = Some(started?);
+            }
             Step::Lint => self.lint(cancel).await?,
             Step::Deny => return self.deny(cancel).await,
             Step::Tests => self.tests(cancel).await?,
@@ -240,7 +245,8 @@ impl Run<'_> {
             .args(["--cfg", &format!("queries_checked_at=\"{now}\"")])
             .env("SQLX_OFFLINE", "false")
             .env("SQLX_OFFLINE_DIR", &fresh)
-            .env("DATABASE_URL", started.postgres.url(SCRATCH));
+            // The projector names its tables without a schema, so that a rebuild can write others of the same names.
+            .env("DATABASE_URL", format!("{}&options[search_path]=read", started.postgres.url(SCRATCH)));
         job::run("cargo clippy", &mut clippy, cancel).await?;
         let checked_in = self.project.root().join(".sqlx");
         if self.test.update {

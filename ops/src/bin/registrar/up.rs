@@ -27,6 +27,7 @@ use crate::{
 
 /// Builds Registrar and runs all of it on this machine: PostgreSQL, NATS, command-api, projector and query-api, with
 /// sample data at the first start. Everything is kept under `.local/up/`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo ops up                      stay in front; Ctrl-C stops everything in order and keeps the data
@@ -57,10 +58,10 @@ pub struct Up {
     /// Where PostgreSQL and NATS come from
     #[arg(long, env = "REGISTRAR_SERVERS", value_enum, default_value = "auto")]
     servers: Source,
-    /// The log's database, of which this user may be the owner; with READ_DATABASE_URL
+    /// The database of the log, by a URL of its owner; needs --read-database-url too
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// The read models' database; with DATABASE_URL
+    /// The database of the read models, by a URL of its owner; needs --database-url too
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     read_database_url: Option<String>,
     /// A NATS server with JetStream
@@ -175,16 +176,16 @@ impl Up {
         };
         let wiring = Wiring { access, nats_url: &nats_url, keys: &keys, binaries: &binaries, shown: !self.background };
         let places = processes::start(instance, &wiring, supervisor).await?;
-        let mut state = State {
+        let logins = sample::logins(instance, &places, &keys, !self.no_seed, supervisor.cancel()).await?;
+        let state = State {
             command_api: places.command_api,
             query_api: places.query_api,
             operations: places.operations,
             database_url: databases.log,
             read_database_url: databases.read,
             nats_url,
-            logins: Vec::new(),
+            logins,
         };
-        state.logins = sample::logins(instance, &state, &keys, !self.no_seed, supervisor.cancel()).await?;
         state.write(instance)?;
         summary::print(&state, &places.moved, self.background);
         supervisor.cancel().cancelled().await;

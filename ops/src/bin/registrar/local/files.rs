@@ -15,7 +15,10 @@ use super::Error;
 /// An error about `path`, for `map_err`.
 pub fn failed(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
     let path = path.into();
-    move |source| Error::File { action, path, source }
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied => Error::Denied { action, path, source },
+        _ => Error::File { action, path, source },
+    }
 }
 
 /// Makes the folder with exactly this mode, whatever the umask; its parents where they are missing.

@@ -1,6 +1,6 @@
 //! The secrets of a local instance: drawn once, private files under `keys/`, handed to the processes by path.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose};
 use ops::tokens;
@@ -25,6 +25,11 @@ impl Keys {
     pub fn prepare(instance: &Instance) -> Result<Self, Error> {
         let folder = instance.path("keys");
         files::folder(&folder, 0o700)?;
+        Self::draw(&folder)
+    }
+
+    /// The keys in a folder, drawn where they are missing.
+    pub fn draw(folder: &Path) -> Result<Self, Error> {
         let keys = Self {
             master_key: folder.join("master.key"),
             signing_key: folder.join("signing.pem"),
@@ -52,8 +57,7 @@ impl Keys {
 
     /// The bootstrap token itself.
     pub fn read_bootstrap_token(&self) -> Result<String, Error> {
-        let token = std::fs::read_to_string(&self.bootstrap_token);
-        token.map(|token| token.trim().to_owned()).map_err(files::failed("read", &self.bootstrap_token))
+        std::fs::read_to_string(&self.bootstrap_token).map_err(files::failed("read", &self.bootstrap_token))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Where things are: the root of the source tree, and under its `.local/` one folder per instance of the system.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
 
 use uuid::Uuid;
 
@@ -62,10 +65,7 @@ impl Project {
     /// Where things live that the user of PostgreSQL must reach when it cannot reach the source tree: a folder that
     /// outlives a reboot, with a name that is the same at each start, and that nobody else may write to.
     pub fn outside(&self) -> Result<PathBuf, Error> {
-        use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-        let lasting = Path::new("/var/tmp");
-        let parent = if lasting.is_dir() { lasting.to_path_buf() } else { std::env::temp_dir() };
-        let path = parent.join(format!("registrar-{}", self.tag()));
+        let path = self.outside_path();
         match std::fs::DirBuilder::new().mode(0o711).create(&path) {
             Ok(()) => files::folder(&path, 0o711)?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -79,6 +79,12 @@ impl Project {
             Err(error) => return Err(files::failed("make", &path)(error)),
         }
         Ok(path)
+    }
+
+    fn outside_path(&self) -> PathBuf {
+        let lasting = Path::new("/var/tmp");
+        let parent = if lasting.is_dir() { lasting.to_path_buf() } else { std::env::temp_dir() };
+        parent.join(format!("registrar-{}", self.tag()))
     }
 }
 
@@ -149,7 +155,7 @@ impl Instance {
     }
 
     fn clear_outside(&self) -> Result<(), Error> {
-        if nix::unistd::geteuid().is_root() {
+        if nix::unistd::geteuid().is_root() && self.project.outside_path().exists() {
             files::remove(&self.project.outside()?.join(&self.name))?;
         }
         Ok(())

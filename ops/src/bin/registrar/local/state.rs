@@ -17,6 +17,13 @@ pub struct Login {
     pub password: String,
 }
 
+impl Login {
+    /// One row of a table.
+    pub fn row(&self) -> String {
+        format!("  {:12} {:36} {}", self.role, self.email, self.password)
+    }
+}
+
 /// Where metrics and health of each process are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operations {
@@ -84,7 +91,8 @@ pub struct Status {
     database_url: Option<String>,
     read_database_url: Option<String>,
     nats_url: Option<String>,
-    logins: Vec<Login>,
+    /// The log-ins of the sample data.
+    pub logins: Vec<Login>,
     /// Whether it is ready to be used.
     pub running: bool,
     /// Who runs, by name; `up` is the process that keeps the others.

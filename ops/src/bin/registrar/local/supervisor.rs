@@ -103,12 +103,14 @@ impl Supervisor {
         let name = program.name;
         let log = program.log.clone();
         let child = spawn(&program)?;
-        self.records.began(&program, &child);
+        let order = guard(&self.kept).len();
+        self.records.began(&program, order, &child);
         let (stop, stopped) = oneshot::channel();
         let (ended, mut has_ended) = watch::channel(None);
         let settled = Arc::new(AtomicBool::new(false));
         let keeper = Keeper {
             program,
+            order,
             records: Arc::clone(&self.records),
             cancel: self.cancel.clone(),
             fate: Arc::clone(&self.fate),
@@ -156,6 +158,7 @@ impl Supervisor {
 /// Keeps one program alive until it is told to stop.
 struct Keeper {
     program: Program,
+    order: usize,
     records: Arc<Records>,
     cancel: CancellationToken,
     fate: Arc<Mutex<Option<Error>>>,
@@ -204,7 +207,7 @@ impl Keeper {
                     return;
                 }
             }
-            self.records.began(&self.program, &child);
+            self.records.began(&self.program, self.order, &child);
         }
     }
 
@@ -290,10 +293,9 @@ impl Records {
         Self { path: path(instance), running: Mutex::default() }
     }
 
-    fn began(&self, program: &Program, child: &Child) {
+    fn began(&self, program: &Program, order: usize, child: &Child) {
         let Some(identity) = child.id().and_then(Identity::find) else { return };
         let mut running = guard(&self.running);
-        let order = running.values().map(|record| record.order + 1).max().unwrap_or_default();
         let interrupt = program.stop.ask == Signal::SIGINT;
         running.insert(program.name.to_owned(), Record { identity, order, interrupt });
         self.write(&running);

@@ -35,26 +35,29 @@ impl Report {
     }
 
     /// It ends. The runner of the tests has said itself how they ended, so nothing is added to that.
-    pub fn end(&mut self, step: Step, passed: Result<Passed, Error>) {
+    pub fn end(&mut self, step: Step, passed: &Result<Passed, Error>) {
         let position = format!("[{}/{}] {}", self.rows.len(), self.steps, step.name());
         let Some(row) = self.rows.last_mut() else { return };
         row.took = row.begun.elapsed();
-        row.result = match &passed {
+        row.result = match passed {
             Ok(Passed::Ok) => "ok".to_owned(),
             Ok(Passed::Skipped(reason)) => format!("skipped: {reason}"),
             Err(_) => "FAILED".to_owned(),
         };
         self.has_failed |= passed.is_err();
         let by_runner = step == Step::Tests
-            && match &passed {
+            && match passed {
                 Ok(_) => true,
                 Err(Error::Local(crate::local::Error::Job { name, .. })) => name == "the tests",
                 Err(_) => false,
             };
-        if let Err(error) = &passed
+        if let Err(error) = passed
             && !by_runner
         {
-            plain(&ops::config::chain(error));
+            plain(&match error {
+                Error::Structure(_) | Error::Queries(_) => error.to_string(),
+                error => ops::config::chain(error),
+            });
         }
         if !by_runner {
             plain(&format!("{position}: {} ({:.1} s)", row.result, row.took.as_secs_f64()));

@@ -64,9 +64,8 @@ async fn wait(mut child: Child, instance: &Instance, log: &Path, cancel: &Cancel
         let ready = State::find(instance, pid)?.is_some();
         let ended = child.try_wait().map_err(files::failed("wait for", "the background process"))?;
         shown.show();
-        if let Some(status) = ended {
-            let (name, how) = ("the start in the background".to_owned(), job::how(status));
-            return Err(Error::Died { name, how, last: String::new(), log: log.to_path_buf() });
+        if ended.is_some() {
+            return Err(Error::Told(log.to_path_buf()));
         }
         if ready {
             // The summary follows the state at once.

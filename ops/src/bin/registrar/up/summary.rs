@@ -21,7 +21,7 @@ pub fn print(state: &State, moved: &[String], background: bool) {
     ]);
     if !state.logins.is_empty() {
         lines.extend([String::new(), "Log-ins:".to_owned(), String::new()]);
-        lines.extend(state.logins.iter().map(row));
+        lines.extend(state.logins.iter().map(Login::row));
     }
     if let Some(login) = state.logins.iter().find(|login| login.role == "admin") {
         lines.extend([String::new(), "To try it, paste these one after the other:".to_owned(), String::new()]);
@@ -35,10 +35,6 @@ pub fn print(state: &State, moved: &[String], background: bool) {
     });
     lines.push(String::new());
     console::plain(&lines.join("\n"));
-}
-
-fn row(login: &Login) -> String {
-    format!("  {:12} {:36} {}", login.role, login.email, login.password)
 }
 
 /// Four lines for a POSIX shell that has curl and sed.

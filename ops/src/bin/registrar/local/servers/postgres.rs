@@ -76,7 +76,7 @@ pub async fn start(
         Origin::Binary(binary) => Some(Cluster::reach(instance, binary)?),
         Origin::Docker => None,
     };
-    let mut remembered = remember(&remembered_at, cluster.as_ref())?;
+    let mut remembered = remember(instance, &remembered_at, cluster.as_ref()).await?;
     match &cluster {
         Some(cluster) => cluster.prepare(instance, &remembered.password, profile, supervisor).await?,
         None => docker::prepare(instance, "postgres").await?,
@@ -133,7 +133,7 @@ impl Postgres {
 }
 
 /// The password is written before the cluster is made, so a cluster never exists without it.
-fn remember(path: &Path, cluster: Option<&Cluster>) -> Result<Remembered, Error> {
+async fn remember(instance: &Instance, path: &Path, cluster: Option<&Cluster>) -> Result<Remembered, Error> {
     let data = cluster.map(|cluster| cluster.data.clone()).unwrap_or_default();
     if let Some(mut remembered) = files::find_json::<Remembered>(path)? {
         if remembered.data != data && remembered.data.exists() {
@@ -143,7 +143,9 @@ fn remember(path: &Path, cluster: Option<&Cluster>) -> Result<Remembered, Error>
         remembered.data = data;
         return Ok(remembered);
     }
-    if data.exists() {
+    if let Some(cluster) = cluster.filter(|cluster| cluster.data.exists() && cluster.is_outside(instance)) {
+        cluster.set_aside().await?;
+    } else if data.exists() {
         return Err(Error::DataFolder {
             path: data,
             problem: format!("is there, but its password ({}) is not", path.display()),
@@ -183,14 +185,30 @@ impl Cluster {
                 return Err(Error::NoAccount(format!("{} cannot run {}", account.name, programs.display())));
             }
         }
-        if !data.starts_with(instance.project.root()) && !data.exists() {
-            let name = account.as_ref().map_or("", |account| &account.name);
+        let cluster = Self { programs, version: binary.version.clone(), account, data };
+        if cluster.is_outside(instance) && !cluster.data.exists() {
+            let name = cluster.account.as_ref().map_or("", |account| &account.name);
             console::say(&format!(
                 "user {name} cannot reach this source tree: PostgreSQL's data is in {}",
-                data.display()
+                cluster.data.display()
             ));
         }
-        Ok(Self { programs, version: binary.version.clone(), account, data })
+        Ok(cluster)
+    }
+
+    fn is_outside(&self, instance: &Instance) -> bool {
+        !self.data.starts_with(instance.project.root())
+    }
+
+    /// Moves data away whose password and keys went with a removed `.local/`: nobody can read it any more, and it is
+    /// not this command's to delete.
+    async fn set_aside(&self) -> Result<(), Error> {
+        self.end_leftover().await?;
+        let aside = self.data.with_added_extension("old");
+        files::remove(&aside)?;
+        fs::rename(&self.data, &aside).map_err(files::failed("move", &self.data))?;
+        console::say(&format!("data without its password was moved to {}", aside.display()));
+        Ok(())
     }
 
     /// Makes the cluster where there is none, and ends a server that an earlier run has left on it.

@@ -36,10 +36,10 @@ pub async fn install(project: &Project, cancel: &CancellationToken) -> Result<Wh
     let _one_at_a_time = wait_for_lock(&local.join("venv.lock"), cancel).await?;
     let venv = local.join("venv");
     let installed = venv.join("registrar-wheels");
-    if fs::read_to_string(&installed).is_ok_and(|wheels| wheels == WHEELS.join("\n")) {
-        if let Some(wheels) = find(&venv) {
-            return Ok(wheels);
-        }
+    if fs::read_to_string(&installed).is_ok_and(|wheels| wheels == WHEELS.join("\n"))
+        && let Some(wheels) = find(&venv)
+    {
+        return Ok(wheels);
     }
     console::say(&format!("installing {} into {}", WHEELS.join(" and "), venv.display()));
     files::remove(&venv)?;

@@ -1,0 +1,269 @@
+//! From a request to the [`Context`] of its command: who asks, and the headers `Idempotency-Key` and `If-Match`.
+//!
+//! As an extractor, [`Context`] itself asks for a token that may do everything its role may; [`AnyScope`] also takes one
+//! that can only set a password, and [`Anonymous`] asks for none. What a role may do is left to the domain.
+
+use crate::{
+    execute::{Actor, Context, IdempotencyKey},
+    state::State,
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, header::IF_MATCH, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::{SubsecRound, Utc};
+use events::{
+    log::Keyring,
+    tenant::{DEFAULT_TENANT, find_by_slug},
+};
+use ops::{
+    caller::{AnyScopeCaller, Caller},
+    context::RequestContext,
+    http::IDEMPOTENCY_KEY,
+    problem::{IDEMPOTENCY_KEY_REQUIRED, MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem},
+    tokens::TokenScope,
+};
+use sha2::{Digest, Sha256};
+use std::{fmt::Write, net::IpAddr};
+
+/// Longest `Idempotency-Key`, in characters.
+const KEY_MAX_LENGTH: usize = 255;
+
+/// The context of somebody who need not sign in. A token that is sent all the same is not looked at.
+#[derive(Debug, Clone)]
+pub struct Anonymous(pub Context);
+
+/// The context of somebody who signed in, also with a temporary password.
+#[derive(Debug, Clone)]
+pub struct AnyScope(pub Context, pub TokenScope);
+
+/// Where a client is, for limits.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl Anonymous {
+    /// The context within the tenant that the body names; 422 where there is no such tenant.
+    pub fn in_tenant(self, slug: Option<&str>) -> Result<Context, Problem> {
+        let tenant_id = find_by_slug(slug)
+            .ok_or_else(|| Problem::invalid_field("/tenant", "unknown", "there is no organisation of this name"))?;
+        Ok(Context { tenant_id, ..self.0 })
+    }
+}
+
+impl FromRequestParts<State> for Context {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        signed_in(parts, state, &caller)
+    }
+}
+
+impl FromRequestParts<State> for AnyScope {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let AnyScopeCaller(caller) = AnyScopeCaller::from_request_parts(parts, state).await?;
+        Ok(Self(signed_in(parts, state, &caller)?, caller.scope))
+    }
+}
+
+impl FromRequestParts<State> for Anonymous {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let Ok(request) = RequestContext::from_request_parts(parts, state).await;
+        read(parts, state, request).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let request = RequestContext::from_request_parts(parts, state).await?;
+        Ok(Self(request.client_address))
+    }
+}
+
+fn signed_in(parts: &Parts, state: &State, caller: &Caller) -> Result<Context, Problem> {
+    let role = caller.role.parse().map_err(|_| Problem::invalid_token())?;
+    let actor = Actor { account_id: caller.account_id.into(), role, session_id: caller.session_id.into() };
+    let context = read(parts, state, caller.request.clone())?;
+    Ok(Context { tenant_id: caller.tenant_id.into(), actor: Some(actor), ..context })
+}
+
+fn read(parts: &Parts, state: &State, request: RequestContext) -> Result<Context, Problem> {
+    Ok(Context {
+        tenant_id: DEFAULT_TENANT,
+        actor: None,
+        // To the microsecond, as the log keeps it.
+        now: Utc::now().trunc_subsecs(6),
+        correlation_id: request.correlation_id,
+        traceparent: Some(request.traceparent),
+        address: request.client_address.map(|address| address.to_string()),
+        agent: request.user_agent,
+        idempotency: idempotency_key(parts, &state.keyring)?,
+        if_match: if_match(&parts.headers)?,
+    })
+}
+
+fn idempotency_key(parts: &Parts, keyring: &Keyring) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(key) = find_key(&parts.headers)? else { return Ok(None) };
+    let digest = parts.extensions.get::<RequestDigest>().map_or_else(String::new, |digest| digest.0.clone());
+    // A body may hold a password, which a plain hash would give away to whoever tries many; a keyed one does not.
+    let keyed = keyring.claim_digest("request", &digest);
+    let request_hash = Sha256::digest(keyed).into();
+    Ok(Some(IdempotencyKey { key, request_hash }))
+}
+
+fn find_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = sent.next() else { return Ok(None) };
+    let is_usable = (1..=KEY_MAX_LENGTH).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    match value.to_str() {
+        Ok(key) if is_usable && sent.next().is_none() => Ok(Some(key.to_owned())),
+        _ => Err(Problem::new(IDEMPOTENCY_KEY_REQUIRED)
+            .detail("The header Idempotency-Key is one value of 1 to 255 visible ASCII characters.")),
+    }
+}
+
+/// `If-Match` (RFC 9110, section 13.1.1): one entity tag as answers carry it, `"3"`, or `*`, which matches any version.
+fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let mut sent = headers.get_all(IF_MATCH).iter();
+    let Some(value) = sent.next() else { return Ok(None) };
+    let value = value.to_str().unwrap_or_default().trim();
+    let version = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+    match (value, version, sent.next()) {
+        ("*", _, None) => Ok(None),
+        (_, Some(version), None) if version > 0 => Ok(Some(version)),
+        _ => Err(Problem::invalid_field("/headers/if-match", "invalid", r#"must be one ETag, such as "3", or *"#)),
+    }
+}
+
+/// SHA-256 of a request's method, path and body, in hexadecimal.
+#[derive(Debug, Clone)]
+struct RequestDigest(String);
+
+/// Takes the digest of a request that has an `Idempotency-Key`, whose body is read for that, within the bound on bodies.
+pub async fn digest_request(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let bounds = Request::from_parts(parts.clone(), body);
+    let body = match Bytes::from_request(bounds, &()).await {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Problem::new(PAYLOAD_TOO_LARGE).into_response();
+        }
+        Err(_) => {
+            return Problem::new(MALFORMED_JSON).detail("The body ended before it was complete.").into_response();
+        }
+    };
+    let digest = digest(&parts, &body);
+    let mut request = Request::from_parts(parts, Body::from(body));
+    request.extensions_mut().insert(RequestDigest(digest));
+    next.run(request).await
+}
+
+fn digest(parts: &Parts, body: &[u8]) -> String {
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let hash = Sha256::new()
+        .chain_update(parts.method.as_str())
+        .chain_update(b"\n")
+        .chain_update(target)
+        .chain_update(b"\n")
+        .chain_update(body)
+        .finalize();
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{
+        Router,
+        extract::DefaultBodyLimit,
+        http::{HeaderName, HeaderValue, Method},
+        middleware,
+        routing::post,
+    };
+    use tower::ServiceExt;
+
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn an_idempotency_key_is_one_value_of_visible_ascii() {
+        let key = |values: &[&str]| find_key(&headers(&IDEMPOTENCY_KEY, values)).map_err(|problem| problem.slug());
+        assert_eq!(key(&[]), Ok(None));
+        assert_eq!(key(&["pay-1"]), Ok(Some("pay-1".to_owned())));
+        assert_eq!(key(&["x".repeat(255).as_str()]), Ok(Some("x".repeat(255))));
+        for wrong in [&[""][..], &["a b"], &["x".repeat(256).as_str()], &["a", "b"], &["caf\u{e9}"]] {
+            assert_eq!(key(wrong), Err("idempotency-key-required"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn if_match_is_one_version_or_any() {
+        let seen = |values: &[&str]| if_match(&headers(&IF_MATCH, values)).map_err(|problem| problem.slug());
+        assert_eq!(seen(&[]), Ok(None));
+        assert_eq!(seen(&["*"]), Ok(None));
+        assert_eq!(seen(&["\"3\""]), Ok(Some(3)));
+        for wrong in [&["3"][..], &["\"three\""], &["W/\"3\""], &["\"3\", \"4\""], &["\"0\""], &["\"3\"", "\"4\""]] {
+            assert_eq!(seen(wrong), Err("invalid-request"), "{wrong:?}");
+        }
+    }
+
+    async fn echo(request: Request) -> String {
+        let digest = request.extensions().get::<RequestDigest>().map(|digest| digest.0.clone());
+        let body = Bytes::from_request(request, &()).await.unwrap();
+        format!("{} {}", digest.unwrap_or_default(), String::from_utf8_lossy(&body))
+    }
+
+    async fn send(method: Method, path: &str, key: Option<&str>, body: &str) -> (StatusCode, String) {
+        let router = Router::new()
+            .route("/{*path}", post(echo).patch(echo))
+            .layer(middleware::from_fn(digest_request))
+            .layer(DefaultBodyLimit::max(16));
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        let response = router.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_digest_differs_with_method_path_and_body_and_the_body_goes_on() {
+        let (_, first) = send(Method::POST, "/a", Some("k"), "body").await;
+        assert!(first.ends_with(" body") && first.len() == 64 + 5, "{first}");
+        let (_, again) = send(Method::POST, "/a", Some("other"), "body").await;
+        assert_eq!(first, again);
+        for (method, path, body) in
+            [(Method::PATCH, "/a", "body"), (Method::POST, "/b", "body"), (Method::POST, "/a", "other")]
+        {
+            let (_, other) = send(method, path, Some("k"), body).await;
+            assert_ne!(first[..64], other[..64]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_for_its_digest_only_within_its_bound() {
+        let (status, _) = send(Method::POST, "/a", Some("k"), &"x".repeat(17)).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        let (status, body) = send(Method::POST, "/a", None, "body").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, " body"));
+    }
+}

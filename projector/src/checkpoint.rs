@@ -1,0 +1,75 @@
+//! How far a projection has come, in `read.projections`. Its row is locked by whoever applies a batch, and commits with
+//! the rows that the batch wrote.
+
+use crate::run::StepError;
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+/// The schema whose tables readers see.
+const SCHEMA: &str = "read";
+
+/// A projection's row, locked until the transaction ends.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) position: i64,
+    pub(crate) state: String,
+    pub(crate) has_parked: bool,
+}
+
+impl Checkpoint {
+    /// Whether batches may be applied: an operator has not paused it, and no rebuild is at its tables.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == "running"
+    }
+}
+
+/// The position, without a lock.
+pub(crate) async fn find_position(read: &PgPool, projection: &'static str) -> Result<i64, StepError> {
+    sqlx::query_scalar!("select position from read.projections where name = $1", projection)
+        .fetch_optional(read)
+        .await?
+        .ok_or(StepError::UnknownProjection(projection))
+}
+
+/// Locks the row, and makes the transaction one that applies: tables are found in the schema that readers see, and the
+/// commit does not wait for the disk. What a crash of the database takes back with its last commits is rows and
+/// checkpoint alike; the log has the events still.
+pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str) -> Result<Checkpoint, StepError> {
+    let row = sqlx::query!(
+        r#"select position, state,
+                  exists (select from read.parked_streams where projection = $1) as "has_parked!",
+                  set_config('search_path', $2, true) as search_path,
+                  set_config('synchronous_commit', 'off', true) as synchronous_commit
+           from read.projections
+           where name = $1
+           for update"#,
+        projection,
+        SCHEMA,
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(StepError::UnknownProjection(projection))?;
+    Ok(Checkpoint { position: row.position, state: row.state, has_parked: row.has_parked })
+}
+
+/// Moves the checkpoint of a locked row.
+pub(crate) async fn advance(
+    connection: &mut PgConnection,
+    projection: &str,
+    position: i64,
+    recorded_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update read.projections
+         set position = $2,
+             event_recorded_at = $3,
+             updated_at = now()
+         where name = $1",
+        projection,
+        position,
+        recorded_at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Moves the feed's window along: events as JetStream delivers them, and from the log itself while JetStream is silent,
+//! unreachable, lost or late. Waking is all that the bus is for; no event comes to a view because of it alone.
+
+use crate::feed::{Feed, WINDOW};
+use events::{
+    Recorded,
+    bus::{Bus, Subscription},
+    log::LogError,
+};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Events taken from the bus at a time, and from the log.
+const BATCH: usize = 1_000;
+const LOG_BATCH: i64 = 1_000;
+/// How far the window runs ahead of the foremost projection. The rest of it is for those that come behind.
+const AHEAD: u16 = WINDOW / 2;
+/// How long the bus may be silent before the log is asked.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How often the log is asked while the bus is not there.
+const WITHOUT_BUS: Duration = Duration::from_millis(250);
+/// How long to leave the bus alone after it failed.
+const BUS_PAUSE: Duration = Duration::from_secs(1);
+/// How long a subscription may take to begin.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Follows the log until the stop. While this process applies no projection it rests.
+pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
+    let mut follower = Follower { feed, bus, subscription: None, resubscribe_at: Instant::now() };
+    while !stop.is_cancelled() {
+        let Some(foremost) = follower.feed.foremost() else {
+            follower.subscription = None;
+            follower.feed.rest();
+            stop.run_until_cancelled(follower.feed.moved()).await;
+            continue;
+        };
+        let end = follower.begin_or_go_on(foremost);
+        if end - foremost > AHEAD.into() {
+            // The projections are what is slow: more events would only push out those that they have yet to read.
+            let _ = timeout(SILENCE, follower.feed.moved()).await;
+            continue;
+        }
+        match stop.run_until_cancelled(follower.advance(end)).await {
+            None | Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::warn!(error = ops::config::chain(&error), "the log cannot be followed just now");
+                stop.run_until_cancelled(sleep(SILENCE)).await;
+            }
+        }
+    }
+}
+
+struct Follower {
+    feed: Feed,
+    bus: Bus,
+    subscription: Option<Subscription>,
+    resubscribe_at: Instant,
+}
+
+impl Follower {
+    /// Where the log has been followed to. It is followed anew from where the foremost projection is, when another
+    /// process brought that further than this one followed.
+    fn begin_or_go_on(&mut self, foremost: i64) -> i64 {
+        match self.feed.end() {
+            Some(end) if end >= foremost => end,
+            _ => {
+                self.subscription = None;
+                self.feed.start_at(foremost);
+                foremost
+            }
+        }
+    }
+
+    /// Takes what arrives, or asks the log when nothing new did.
+    async fn advance(&mut self, end: i64) -> Result<(), LogError> {
+        self.ensure_subscribed(end).await;
+        let delivered = self.receive().await;
+        if self.feed.admit(delivered).await? == 0 {
+            let unheard = self.feed.log().read(end, LOG_BATCH).await?;
+            self.feed.admit(unheard).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Vec<Recorded> {
+        let patience = if self.bus.is_connected() { SILENCE } else { WITHOUT_BUS };
+        let Some(subscription) = &mut self.subscription else {
+            sleep(WITHOUT_BUS).await;
+            return Vec::new();
+        };
+        subscription.ack_through(self.feed.settled()).await;
+        match subscription.next_batch(BATCH, patience).await {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                self.unsubscribe(&error);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn ensure_subscribed(&mut self, end: i64) {
+        if self.subscription.is_some() || !self.bus.is_connected() || Instant::now() < self.resubscribe_at {
+            return;
+        }
+        match timeout(SUBSCRIBE_TIMEOUT, self.bus.subscribe(end)).await {
+            Ok(Ok(subscription)) => {
+                tracing::debug!(after = end, "subscribed to the bus");
+                self.subscription = Some(subscription);
+            }
+            Ok(Err(error)) => self.unsubscribe(&error),
+            Err(elapsed) => self.unsubscribe(&elapsed),
+        }
+    }
+
+    fn unsubscribe(&mut self, error: &dyn std::error::Error) {
+        tracing::info!(error = ops::config::chain(error), "the bus does not deliver; events are read from the log");
+        self.subscription = None;
+        self.resubscribe_at = Instant::now() + BUS_PAUSE;
+    }
+}

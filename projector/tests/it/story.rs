@@ -1,0 +1,200 @@
+//! A small academy: Ada learns, Ines teaches, one course is paid for and finished, one assessment is passed, Bob leaves.
+
+use crate::world::{World, at};
+use events::{
+    Currency, Metadata, Money, Personal, Role,
+    account::{AccountEvent, Origin, PasswordReason},
+    assessment::{AnswerOption, AssessmentEvent, Definition, Item, Kind},
+    auth_session::{AuthSessionEvent, EndReason, SessionScope},
+    category::CategoryEvent,
+    course::{ContentType, CourseDetails, CourseEvent, Lesson},
+    enrollment::{Basis, EnrollmentEvent},
+    ids::{
+        AccountId, AssessmentId, AttemptsId, AuthSessionId, CategoryId, CourseId, EnrollmentId, LessonId, PaymentId,
+        SubmissionId,
+    },
+    payment::{PaymentEvent, Provider},
+    submission::{Answer, Response, Scored, SubmissionEvent},
+};
+use uuid::Uuid;
+
+pub(crate) const ADA: AccountId = AccountId::new(Uuid::from_u128(0xada));
+pub(crate) const BOB: AccountId = AccountId::new(Uuid::from_u128(0xb0b));
+pub(crate) const INES: AccountId = AccountId::new(Uuid::from_u128(0x17e5));
+const SESSION: AuthSessionId = AuthSessionId::new(Uuid::from_u128(0x5e));
+const BUSINESS: CategoryId = CategoryId::new(Uuid::from_u128(0xca));
+pub(crate) const BOOKKEEPING: CourseId = CourseId::new(Uuid::from_u128(0xc0));
+const DRAFT: CourseId = CourseId::new(Uuid::from_u128(0xc1));
+const PAYMENT: PaymentId = PaymentId::new(Uuid::from_u128(0xba));
+const FIRST_DAY: AssessmentId = AssessmentId::new(Uuid::from_u128(0xa5));
+
+/// A person comes, as a learner unless said otherwise.
+pub(crate) async fn register(world: &World, person: AccountId, first_name: &str, role: Role) {
+    world.new_person(person).await;
+    let of = |text: String| Personal::new(person, text);
+    let registered = AccountEvent::Registered {
+        account_id: person,
+        email: of(format!("{}@example.org", first_name.to_lowercase())),
+        username: None,
+        role,
+        first_name: of(first_name.to_owned()),
+        last_name: of("Example".to_owned()),
+        origin: Origin::SelfRegistration,
+        portal_access: true,
+        address: Some(of("192.0.2.1".to_owned())),
+        agent: None,
+    };
+    world.append(person, registered).await;
+}
+
+pub(crate) fn profile(person: AccountId, first_name: &str, bio: &str) -> AccountEvent {
+    let of = |text: &str| Personal::new(person, text.to_owned());
+    AccountEvent::ProfileUpdated {
+        first_name: of(first_name),
+        last_name: of("Example"),
+        bio: Some(of(bio)),
+        avatar_url: None,
+    }
+}
+
+pub(crate) fn enrolled(learner_id: AccountId, course_id: CourseId) -> (EnrollmentId, EnrollmentEvent) {
+    (EnrollmentId::of(learner_id, course_id), EnrollmentEvent::Enrolled { learner_id, course_id, basis: Basis::Free })
+}
+
+fn lesson(number: u32, content_type: ContentType) -> CourseEvent {
+    CourseEvent::LessonAdded {
+        lesson: Lesson {
+            lesson_id: lesson_id(number),
+            title: format!("Lesson {number}"),
+            content_type,
+            content: (content_type == ContentType::Text).then(|| "Two columns.".to_owned()),
+            url: (content_type != ContentType::Text).then(|| "https://example.org/v".to_owned()),
+            preview: number == 1,
+            order_index: number,
+        },
+    }
+}
+
+fn lesson_id(number: u32) -> LessonId {
+    LessonId::new(Uuid::from_u128(0x1e00 + u128::from(number)))
+}
+
+fn details(title: &str) -> CourseDetails {
+    CourseDetails {
+        title: title.to_owned(),
+        description: Some("Debit and credit".to_owned()),
+        price: None,
+        category_id: None,
+        thumbnail_url: None,
+    }
+}
+
+/// Tells the whole story.
+pub(crate) async fn tell(world: &World) {
+    people(world).await;
+    courses(world).await;
+    learning(world).await;
+    testing(world).await;
+    world.append(BOB, AccountEvent::Deactivated {}).await;
+    world.append(SESSION, AuthSessionEvent::Ended { reason: EndReason::LoggedOut }).await;
+}
+
+async fn people(world: &World) {
+    register(world, ADA, "Ada", Role::Learner).await;
+    register(world, BOB, "Bob", Role::Learner).await;
+    register(world, INES, "Ines", Role::Instructor).await;
+    let temporary_until = Some(at(10_000));
+    world.append(INES, AccountEvent::PasswordSet { reason: PasswordReason::Temporary, temporary_until }).await;
+    world.append(ADA, profile(ADA, "Ada", "Countess")).await;
+    let started = AuthSessionEvent::Started {
+        account_id: ADA,
+        scope: SessionScope::Full,
+        expires_at: at(1_000),
+        address: Some(Personal::new(ADA, "192.0.2.1".to_owned())),
+        agent: None,
+    };
+    world.append(SESSION, started).await;
+    let by_ada = Metadata {
+        actor_id: Some(ADA),
+        actor_role: Some(Role::Learner),
+        session_id: Some(SESSION),
+        correlation_id: Uuid::from_u128(0xc0de),
+        ..Metadata::default()
+    };
+    world.append_as(SESSION, AuthSessionEvent::Refreshed { expires_at: at(2_000) }, by_ada).await;
+}
+
+async fn courses(world: &World) {
+    world.append(BUSINESS, CategoryEvent::Created { name: "Business".to_owned(), description: None }).await;
+    let details_of = details;
+    world.append(BOOKKEEPING, CourseEvent::Created { owner_id: INES, details: details_of("Bookkeping") }).await;
+    world.append(DRAFT, CourseEvent::Created { owner_id: INES, details: details_of("Not yet") }).await;
+    let corrected = CourseDetails {
+        price: Some(Money { amount_minor: 4_999, currency: Currency::EUR }),
+        category_id: Some(BUSINESS),
+        ..details_of("Bookkeeping")
+    };
+    world.append(BOOKKEEPING, CourseEvent::Updated { details: corrected }).await;
+    world.append(BOOKKEEPING, lesson(1, ContentType::Text)).await;
+    world.append(BOOKKEEPING, lesson(2, ContentType::Video)).await;
+    world.append(BOOKKEEPING, CourseEvent::Published {}).await;
+}
+
+async fn learning(world: &World) {
+    let (learner_id, course_id) = (ADA, BOOKKEEPING);
+    let enrollment_id = EnrollmentId::of(learner_id, course_id);
+    let captured = PaymentEvent::Captured {
+        learner_id,
+        course_id,
+        enrollment_id,
+        amount: Money { amount_minor: 4_999, currency: Currency::EUR },
+        transaction_id: "TXN-0123456789AB".to_owned(),
+        provider: Provider::Dummy,
+    };
+    world.append(PAYMENT, captured).await;
+    let basis = Basis::Payment { payment_id: PAYMENT };
+    world.append(enrollment_id, EnrollmentEvent::Enrolled { learner_id, course_id, basis }).await;
+    for (number, progress_percent) in [(1, 50), (2, 100)] {
+        let lesson_id = lesson_id(number);
+        let finished = EnrollmentEvent::LessonCompleted { learner_id, course_id, lesson_id, progress_percent };
+        world.append(enrollment_id, finished).await;
+    }
+    world.append(enrollment_id, EnrollmentEvent::Completed { learner_id, course_id }).await;
+    let (bobs, enrolled) = enrolled(BOB, BOOKKEEPING);
+    world.append(bobs, enrolled).await;
+}
+
+async fn testing(world: &World) {
+    let definition = Definition {
+        title: "First day".to_owned(),
+        kind: Kind::Sjt,
+        items: vec![Item {
+            id: "q1".to_owned(),
+            prompt: "What now?".to_owned(),
+            options: vec![AnswerOption { id: "a".to_owned(), text: "Ask".to_owned(), score: 2 }],
+        }],
+        pass_percent: Some(60),
+        time_limit_seconds: None,
+        max_attempts: Some(3),
+    };
+    let created = AssessmentEvent::Created { author_id: INES, course_id: Some(BOOKKEEPING), definition };
+    world.append(FIRST_DAY, created).await;
+    for (learner_id, attempt, result) in [
+        (ADA, 1, Some(Scored { score: 0, max_score: 2, passed: Some(false) })),
+        (ADA, 2, Some(Scored { score: 2, max_score: 2, passed: Some(true) })),
+        (BOB, 1, None),
+    ] {
+        let submitted = SubmissionEvent::Submitted {
+            submission_id: SubmissionId::new(Uuid::from_u128(
+                learner_id.as_uuid().as_u128() << 8 | u128::from(attempt),
+            )),
+            assessment_id: FIRST_DAY,
+            course_id: Some(BOOKKEEPING),
+            learner_id,
+            attempt,
+            answers: vec![Answer { item_id: "q1".to_owned(), response: Response::OptionId("a".to_owned()) }],
+            result,
+        };
+        world.append(AttemptsId::of(learner_id, FIRST_DAY), submitted).await;
+    }
+}
