@@ -207,36 +207,36 @@ mod tests {
     }
 
     /// The numbers of the commands that go into the first batch.
-    fn first_batch(commands: Vec<Append>) -> Vec<usize> {
+    fn first_batch(commands: &[Append]) -> Vec<usize> {
         let mut touched = Touched::default();
         commands.iter().enumerate().filter(|(_, command)| touched.admits(command)).map(|(number, _)| number).collect()
     }
 
     #[test]
     fn one_command_per_stream_goes_into_a_batch() {
-        assert_eq!(first_batch(vec![command(&[], &[1]), command(&[], &[1]), command(&[], &[2])]), [0, 2]);
+        assert_eq!(first_batch(&[command(&[], &[1]), command(&[], &[1]), command(&[], &[2])]), [0, 2]);
     }
 
     #[test]
     fn many_may_read_the_same_stream() {
-        assert_eq!(first_batch(vec![command(&[9], &[1]), command(&[9], &[2])]), [0, 1]);
+        assert_eq!(first_batch(&[command(&[9], &[1]), command(&[9], &[2])]), [0, 1]);
     }
 
     #[test]
     fn nobody_reads_what_another_writes() {
-        assert_eq!(first_batch(vec![command(&[], &[9]), command(&[9], &[1])]), [0]);
-        assert_eq!(first_batch(vec![command(&[9], &[1]), command(&[], &[9])]), [0]);
+        assert_eq!(first_batch(&[command(&[], &[9]), command(&[9], &[1])]), [0]);
+        assert_eq!(first_batch(&[command(&[9], &[1]), command(&[], &[9])]), [0]);
     }
 
     #[test]
     fn nobody_overtakes_a_command_that_waits_for_the_same_stream() {
         // The second waits for stream 1 and wants 2 as well; the third must not have 2 before it.
-        assert_eq!(first_batch(vec![command(&[], &[1]), command(&[], &[1, 2]), command(&[], &[2])]), [0]);
+        assert_eq!(first_batch(&[command(&[], &[1]), command(&[], &[1, 2]), command(&[], &[2])]), [0]);
     }
 
     #[test]
     fn a_name_and_a_key_are_wanted_once_per_batch() {
-        assert_eq!(first_batch(vec![claiming(7, 1), claiming(7, 2), claiming(8, 3)]), [0, 2]);
-        assert_eq!(first_batch(vec![with_key("a"), with_key("a"), with_key("b")]), [0, 2]);
+        assert_eq!(first_batch(&[claiming(7, 1), claiming(7, 2), claiming(8, 3)]), [0, 2]);
+        assert_eq!(first_batch(&[with_key("a"), with_key("a"), with_key("b")]), [0, 2]);
     }
 }

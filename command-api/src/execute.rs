@@ -160,7 +160,7 @@ impl Executor {
         match found {
             None => Ok(None),
             Some(first) if first.request_hash == key.request_hash => {
-                Ok(Some(Answer::replayed(first.response, first.position)))
+                Ok(Some(Answer::replayed(&first.response, first.position)))
             }
             Some(_) => Err(problem::IDEMPOTENCY_KEY_REUSED.into()),
         }

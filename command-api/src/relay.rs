@@ -87,12 +87,11 @@ impl Relay {
 
     /// What JetStream has; the stream is made where there is none.
     async fn look_up_published(&self) -> Result<i64, RelayError> {
-        let last = match self.bus.find_last_sequence().await? {
-            Some(last) => i64::try_from(last).unwrap_or(i64::MAX),
-            None => {
-                self.bus.ensure_stream().await?;
-                0
-            }
+        let last = if let Some(last) = self.bus.find_last_sequence().await? {
+            i64::try_from(last).unwrap_or(i64::MAX)
+        } else {
+            self.bus.ensure_stream().await?;
+            0
         };
         let head = self.log.head().await?;
         if last > head {

@@ -60,11 +60,11 @@ impl LoginLimits {
 
     /// Counts a try from an address.
     pub fn check_address(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
-        address.map_or(Ok(()), |address| self.address.check(network_of(address), Instant::now()))
+        address.map_or(Ok(()), |address| self.address.check(&network_of(address), Instant::now()))
     }
 
     /// Counts a try to log in to an account.
-    pub fn check_account(&self, tried: Tried) -> Result<(), TooMany> {
+    pub fn check_account(&self, tried: &Tried) -> Result<(), TooMany> {
         self.account.check(tried, Instant::now())
     }
 }
@@ -97,9 +97,9 @@ mod tests {
     fn an_account_and_an_address_are_limited_apart() {
         let limits = LoginLimits::new(1, 2);
         let (ada, home) = (Tried::Account(AccountId::new(uuid::Uuid::from_u128(1))), "192.0.2.1".parse().ok());
-        assert!(limits.check_address(home).is_ok() && limits.check_account(ada.clone()).is_ok());
-        assert!(limits.check_address(home).is_ok() && limits.check_account(ada).is_err());
-        assert!(limits.check_account(Tried::Nobody(vec![1])).is_ok());
+        assert!(limits.check_address(home).is_ok() && limits.check_account(&ada).is_ok());
+        assert!(limits.check_address(home).is_ok() && limits.check_account(&ada).is_err());
+        assert!(limits.check_account(&Tried::Nobody(vec![1])).is_ok());
         assert!(limits.check_address(home).is_err());
     }
 }

@@ -38,7 +38,7 @@ async fn apply_while_leased(runner: &mut Runner, held: &watch::Receiver<Held>, s
     let mut failures = 0;
     while !stop.is_cancelled() && held.borrow().contains(name) {
         match runner.step().await {
-            Ok(Step::Applied { .. }) => failures = 0,
+            Ok(Step::Applied { .. } | Step::Known { .. }) => failures = 0,
             Ok(Step::Idle { position }) => {
                 failures = 0;
                 stop.run_until_cancelled(timeout(LOOK_AGAIN, runner.wait_past(position))).await;

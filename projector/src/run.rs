@@ -26,6 +26,11 @@ pub enum Step {
         /// How many events the batch held, those that were parked included.
         events: usize,
     },
+    /// All that the batch held was applied already.
+    Known {
+        /// Where the checkpoint is.
+        position: i64,
+    },
     /// There is nothing behind the checkpoint.
     Idle {
         /// Where it is.
@@ -137,7 +142,7 @@ impl Runner {
                 self.metrics.applied(*events, started.elapsed());
                 self.moved_to(*position);
             }
-            Ok(Step::Idle { position }) => self.moved_to(*position),
+            Ok(Step::Known { position } | Step::Idle { position }) => self.moved_to(*position),
             // A commit whose answer was lost may have happened: only the checkpoint's row knows.
             Ok(Step::Paused) | Err(_) => self.position = None,
         }
@@ -156,7 +161,7 @@ impl Runner {
             return Ok(Step::Paused);
         }
         let batch = self.contiguous(batch, checkpoint.position).await?;
-        let Some(last) = batch.last() else { return Ok(Step::Idle { position: checkpoint.position }) };
+        let Some(last) = batch.last() else { return Ok(Step::Known { position: checkpoint.position }) };
         let mut parked = if checkpoint.has_parked {
             Parked::load(&mut transaction, self.projection.name).await?
         } else {

@@ -92,7 +92,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn replayed(record: Value, position: i64) -> Self {
+    pub(super) fn replayed(record: &Value, position: i64) -> Self {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let number = |name: &str| record.get(name).and_then(Value::as_i64);
         Self {
@@ -177,12 +177,12 @@ mod tests {
         let record = reply.to_record(3);
         assert!(!record.to_string().contains("hunter2"));
 
-        let replay = Answer::replayed(record, 41);
+        let again = Answer::replayed(&record, 41);
         let first = reply.answer(3, 41);
         assert_eq!(first.extra["password"], "hunter2");
-        assert_eq!(replay.extra["password"], Value::Null);
-        assert_eq!(replay.extra["status"], first.extra["status"]);
-        assert_eq!((replay.status, replay.id, replay.version), (first.status, first.id, first.version));
-        assert_eq!(replay.into_response().headers()["idempotency-replayed"], "true");
+        assert_eq!(again.extra["password"], Value::Null);
+        assert_eq!(again.extra["status"], first.extra["status"]);
+        assert_eq!((again.status, again.id, again.version), (first.status, first.id, first.version));
+        assert_eq!(again.into_response().headers()["idempotency-replayed"], "true");
     }
 }

@@ -259,9 +259,9 @@ impl<'a> Work<'a> {
 /// Whose key seals the event's personal data, where it has any.
 fn subject_of(event: &Event) -> Option<AccountId> {
     match event {
-        Event::Account(AccountEvent::Registered { account_id, .. }) => Some(*account_id),
+        Event::Account(AccountEvent::Registered { account_id, .. })
+        | Event::AuthSession(AuthSessionEvent::Started { account_id, .. }) => Some(*account_id),
         Event::Account(AccountEvent::ProfileUpdated { first_name, .. }) => Some(first_name.subject()),
-        Event::AuthSession(AuthSessionEvent::Started { account_id, .. }) => Some(*account_id),
         _ => None,
     }
 }

@@ -230,6 +230,7 @@ pub async fn create(
 }
 
 /// Changes to a profile: what is absent stays as it is, and null takes it away.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeAccount {

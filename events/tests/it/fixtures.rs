@@ -28,6 +28,7 @@ fn adas<T>(value: T) -> Personal<T> {
 }
 
 /// One of every event.
+#[expect(clippy::too_many_lines, reason = "a list, as long as there are events")]
 fn one_of_each() -> Vec<Event> {
     let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let text = |text: &str| text.to_owned();

@@ -3,7 +3,7 @@
 //! The servers are named by `TEST_DATABASE_URL` (a superuser's) and `TEST_NATS_URL`; `cargo ops test` starts them and
 //! migrates the template databases that each test's own database is copied from.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails, and says why")]
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot be set up fails, and says why")]
 
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool,
@@ -127,9 +127,7 @@ pub async fn eventually<T>(what: &str, bound: Duration, mut condition: impl Asyn
         if let Some(found) = condition().await {
             return found;
         }
-        if started.elapsed() > bound {
-            panic!("not within {bound:?}: {what}");
-        }
+        assert!(started.elapsed() <= bound, "not within {bound:?}: {what}");
     }
 }
 

@@ -16,7 +16,10 @@ async fn a_person_registers_and_sees_themselves() {
     let registered = world.post("/v1/auth/register", "", person.clone()).await.expect(201);
     let token = world.log_in("ada@example.org", PASSWORD).await;
     let me = world.read("/v1/me", &token, position(&registered)).await.expect(200);
-    assert_eq!((&me["email"], &me["role"], &me["id"]), (&json!("ada@example.org"), &json!("learner"), &registered["id"]));
+    assert_eq!(
+        (&me["email"], &me["role"], &me["id"]),
+        (&json!("ada@example.org"), &json!("learner"), &registered["id"])
+    );
 
     assert_eq!(world.post("/v1/auth/register", "", person).await.problem(409), "email-taken");
 }
@@ -85,7 +88,8 @@ async fn an_assessment_is_submitted_scored_and_limited() {
     let assessment = world.post("/v1/assessments", &admin, assessment).await.expect(201);
     let path = format!("/v1/assessments/{}/submissions", assessment["id"].as_str().unwrap());
 
-    let wrong = world.post(&path, &learner, json!({"answers": [{"item_id": "q1", "option_id": "z"}]})).await.expect(422);
+    let wrong =
+        world.post(&path, &learner, json!({"answers": [{"item_id": "q1", "option_id": "z"}]})).await.expect(422);
     assert_eq!(wrong["errors"][0]["pointer"], "/answers/0/option_id");
     let answers = json!({"answers": [{"item_id": "q1", "option_id": "a"}]});
     let scored = world.post(&path, &learner, answers.clone()).await.expect(201);

@@ -1,4 +1,6 @@
 //! The whole system, as its users see it: the real processes on real servers, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, failing is how to say no")]
+
 mod capabilities;
 mod world;

@@ -51,7 +51,8 @@ impl Answer {
 }
 
 fn binary(name: &str) -> PathBuf {
-    let folder = env::var("REGISTRAR_BIN_DIR").expect("run the tests with `cargo ops test`, which builds the processes");
+    let folder =
+        env::var("REGISTRAR_BIN_DIR").expect("run the tests with `cargo ops test`, which builds the processes");
     PathBuf::from(folder).join(name)
 }
 
@@ -86,8 +87,11 @@ impl World {
         };
         let master = STANDARD.encode([7; 32]);
         let (log_url, read_url) = (log.url(), read.url());
-        let nats =
-            [("NATS_URL", &*stream.url), ("NATS_STREAM", &stream.name), ("NATS_SUBJECT_PREFIX", &stream.subject_prefix)];
+        let nats = [
+            ("NATS_URL", &*stream.url),
+            ("NATS_STREAM", &stream.name),
+            ("NATS_SUBJECT_PREFIX", &stream.subject_prefix),
+        ];
         let projector =
             [("DATABASE_URL", &*log_url), ("READ_DATABASE_URL", &read_url), ("MASTER_KEY", &master)].into_iter();
         start("projector", op_projector, &projector.chain(nats).collect::<Vec<_>>());
@@ -126,7 +130,14 @@ impl World {
         world
     }
 
-    async fn send(&self, method: Method, url: String, token: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+    async fn send(
+        &self,
+        method: Method,
+        url: String,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = self.client.request(method, url);
         if !token.is_empty() {
             request = request.bearer_auth(token);

@@ -31,11 +31,11 @@ async fn an_event_that_is_delivered_twice_counts_once() {
     let mut runner = world.runner("course_catalogue");
     let batch = world.feed().after(0, 4).await.unwrap();
     assert_eq!(runner.apply(batch.clone()).await.unwrap(), Step::Applied { position: 4, events: 4 });
-    assert_eq!(runner.apply(batch.clone()).await.unwrap(), Step::Idle { position: 4 });
+    assert_eq!(runner.apply(batch.clone()).await.unwrap(), Step::Known { position: 4 });
     let overlapping = world.feed().after(2, 4).await.unwrap();
     assert_eq!(runner.apply(overlapping).await.unwrap(), Step::Applied { position: 6, events: 2 });
     let doubled = [batch.clone(), batch].concat();
-    assert_eq!(runner.apply(doubled).await.unwrap(), Step::Idle { position: 6 });
+    assert_eq!(runner.apply(doubled).await.unwrap(), Step::Known { position: 6 });
     assert_eq!(world.value::<i64>(STUDENTS).await, 6);
 }
 
@@ -64,7 +64,7 @@ async fn a_gap_is_filled_from_the_log() {
     late.remove(2);
     assert_eq!(runner.apply(late).await.unwrap(), Step::Applied { position: 9, events: 9 });
     let early = world.feed().after(0, 4).await.unwrap();
-    assert_eq!(runner.apply(early).await.unwrap(), Step::Idle { position: 9 });
+    assert_eq!(runner.apply(early).await.unwrap(), Step::Known { position: 9 });
     assert_eq!(world.value::<i64>(STUDENTS).await, 9);
 }
 
@@ -77,7 +77,7 @@ async fn what_was_applied_and_never_acknowledged_is_not_applied_again() {
         crashing.apply(delivered.clone()).await.unwrap();
     }
     let mut restarted = world.runner("course_catalogue");
-    assert_eq!(restarted.apply(delivered).await.unwrap(), Step::Idle { position: 5 });
+    assert_eq!(restarted.apply(delivered).await.unwrap(), Step::Known { position: 5 });
     assert_eq!(world.value::<i64>(STUDENTS).await, 5);
 }
 

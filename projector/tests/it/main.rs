@@ -1,5 +1,7 @@
 //! The projector against real servers: exactly one effect an event, whatever is delivered and whatever breaks.
 
+#![expect(clippy::unwrap_used, reason = "in a test, failing is how to say no")]
+
 mod exactly_once;
 mod isolation;
 mod poison;

@@ -175,7 +175,7 @@ impl World {
 pub(crate) async fn drain(runner: &mut Runner) -> i64 {
     loop {
         match runner.step().await.unwrap() {
-            Step::Applied { .. } => {}
+            Step::Applied { .. } | Step::Known { .. } => {}
             Step::Idle { position } => return position,
             Step::Paused => panic!("{} is paused", runner.name()),
         }

@@ -59,7 +59,7 @@ pub async fn set_password(
     let verified = executor.find_credential(actor.account_id).await?;
     if let Some(current) = current {
         // Whoever has stolen a token may not guess the password at leisure.
-        limits.check_account(Tried::Account(actor.account_id))?;
+        limits.check_account(&Tried::Account(actor.account_id))?;
         if !passwords.verify(current, verified.clone()).await? {
             return Err(Refusal::WrongCredentials.into());
         }

@@ -112,7 +112,7 @@ pub async fn log_in(
     let digest = keyring.claim_digest(scope, &name);
     let found = executor.log().find_claim(context.tenant_id, scope, &digest).await.map_err(unreadable)?;
     let found = found.map(|stream| AccountId::new(stream.id));
-    limits.check_account(found.map_or(Tried::Nobody(digest), Tried::Account))?;
+    limits.check_account(&found.map_or(Tried::Nobody(digest), Tried::Account))?;
 
     // Nobody's password is looked up and verified too: whether there is an account must not show in the time it takes.
     let account_id = found.unwrap_or(AccountId::new(Uuid::nil()));
