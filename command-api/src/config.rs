@@ -36,7 +36,7 @@ ops::secret_args! {
 /// Registrar's command API: takes commands over HTTP, decides them, appends them to the log, and publishes the log on
 /// NATS JetStream. It is ready while NATS is down, and not while the log database is.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "command-api", version, about, next_display_order = None)]
+#[command(name = "command-api", version, next_display_order = None)]
 pub struct Arguments {
     #[command(flatten, next_help_heading = "HTTP")]
     http: HttpArgs,

@@ -11,6 +11,7 @@ pub mod enrollment;
 mod money;
 mod patch;
 pub mod payment;
+mod size;
 pub mod submission;
 pub mod wellknown;
 

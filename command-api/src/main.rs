@@ -84,8 +84,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (head, head_moves) = watch::channel(0);
     let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head);
 
-    let health = Arc::new(health(&shutdown, &pool, &bus));
-    let state = state(&config, Executor::new(log.clone(), appender), keyring, health.clone())?;
+    let passwords = Passwords::start(config.password_cost, config.password_policy)?;
+    let health = Arc::new(health(&shutdown, &pool, &bus, &passwords));
+    let executor = Executor::new(log.clone(), appender);
+    let state = state(&config, executor, keyring, passwords, health.clone())?;
     let app = http::router(state, Edge::from(&config.http), config.http.docs);
     let operations = ops::http::operations_router(&health, &metrics);
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
@@ -117,7 +119,13 @@ async fn drain(appending: JoinHandle<()>, shutdown: Shutdown, flush: Cancellatio
     ended
 }
 
-fn state(config: &Config, executor: Executor, keyring: Keyring, health: Arc<Health>) -> Result<State, Failure> {
+fn state(
+    config: &Config,
+    executor: Executor,
+    keyring: Keyring,
+    passwords: Passwords,
+    health: Arc<Health>,
+) -> Result<State, Failure> {
     let signer = Signer::from_pem(
         &config.signing_key,
         &config.token_issuer,
@@ -129,7 +137,7 @@ fn state(config: &Config, executor: Executor, keyring: Keyring, health: Arc<Heal
         keyring,
         verifier: Verifier::from_jwks(&signer.jwks(), &config.token_issuer, &config.token_audience)?,
         signer,
-        passwords: Passwords::start(config.password_cost, config.password_policy)?,
+        passwords,
         login_limits: LoginLimits::new(config.logins_per_account, config.logins_per_address),
         settings: Arc::new(config.settings.clone()),
         health,
@@ -137,8 +145,8 @@ fn state(config: &Config, executor: Executor, keyring: Keyring, health: Arc<Heal
 }
 
 /// Ready while the log can be reached: commands are accepted whether or not NATS is there.
-fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus) -> Health {
-    let (pool, bus) = (pool.clone(), bus.clone());
+fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus, passwords: &Passwords) -> Health {
+    let (pool, bus, passwords) = (pool.clone(), bus.clone(), passwords.clone());
     Health::new(shutdown.token())
         .required("log_database", move || {
             let pool = pool.clone();
@@ -147,5 +155,9 @@ fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus) -> Health {
         .informational("nats", move || {
             let is_connected = bus.is_connected();
             async move { if is_connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .informational("passwords", move || {
+            let room = passwords.check_room();
+            async move { room }
         })
 }

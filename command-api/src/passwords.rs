@@ -13,6 +13,7 @@ use ops::problem::Problem;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -77,6 +78,8 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Clone)]
 pub struct Passwords {
     jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
     argon2: Argon2<'static>,
     policy: Policy,
     nobodys: Arc<str>,
@@ -95,7 +98,13 @@ impl Passwords {
             let waiting = Arc::clone(&waiting);
             thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting))?;
         }
-        Ok(Self { jobs, argon2, policy, nobodys: nobodys.to_string().into() })
+        let nobodys = nobodys.to_string().into();
+        Ok(Self { jobs, waiting: Arc::default(), queue: cost.queue, argon2, policy, nobodys })
+    }
+
+    /// A health check: whether one more password could be taken in.
+    pub fn check_room(&self) -> Result<(), String> {
+        if self.waiting.load(Ordering::Relaxed) < self.queue { Ok(()) } else { Err("the queue is full".to_owned()) }
     }
 
     /// The PHC string of a password that a person chose, if it is good enough for somebody of whom `known` is known.
@@ -133,10 +142,9 @@ impl Passwords {
     /// Queues the work, or says that the queue is full. Work whose caller has gone is not done.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let (answer, answered) = oneshot::channel();
-        let depth = metrics::passwords_waiting();
-        let waiting = depth.clone();
+        let waiting = Waiting::new(&self.waiting);
         let job = Box::new(move || {
-            waiting.decrement(1);
+            drop(waiting);
             if answer.is_closed() {
                 return;
             }
@@ -146,15 +154,29 @@ impl Passwords {
             // The caller may have gone meanwhile; then nobody needs the answer.
             let _ = answer.send(done);
         });
-        depth.increment(1);
-        self.jobs.try_send(job).map_err(|refused| {
-            depth.decrement(1);
-            match refused {
-                TrySendError::Full(_) => PasswordError::Busy,
-                TrySendError::Disconnected(_) => PasswordError::Ended,
-            }
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => PasswordError::Busy,
+            TrySendError::Disconnected(_) => PasswordError::Ended,
         })?;
         answered.await.map_err(|_| PasswordError::Ended)
+    }
+}
+
+/// Counts a request as waiting until it is dropped: when its turn comes, or when it is turned away.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        metrics::passwords_waiting().increment(1);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        metrics::passwords_waiting().decrement(1);
     }
 }
 
@@ -253,9 +275,11 @@ mod tests {
         let mut second = Box::pin(passwords.hash(Password::new(GOOD)));
         assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err(), "the second waits");
         assert!(matches!(passwords.hash(Password::new(GOOD)).await, Err(PasswordError::Busy)));
+        assert!(passwords.check_room().is_err());
         go_on.send(()).unwrap();
         first.await.unwrap().unwrap();
         second.await.unwrap();
+        assert!(passwords.check_room().is_ok());
     }
 
     #[test]

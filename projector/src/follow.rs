@@ -27,7 +27,7 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Follows the log until the stop. While this process applies no projection it rests.
 pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
-    let mut follower = Follower { feed, bus, subscription: None, resubscribe_at: Instant::now() };
+    let mut follower = Follower { feed, bus, subscription: None, resubscribe_at: Instant::now(), is_told: false };
     while !stop.is_cancelled() {
         let Some(foremost) = follower.feed.foremost() else {
             follower.subscription = None;
@@ -56,6 +56,8 @@ struct Follower {
     bus: Bus,
     subscription: Option<Subscription>,
     resubscribe_at: Instant,
+    /// Whether the log says already that the bus does not deliver.
+    is_told: bool,
 }
 
 impl Follower {
@@ -105,8 +107,9 @@ impl Follower {
         }
         match timeout(SUBSCRIBE_TIMEOUT, self.bus.subscribe(end)).await {
             Ok(Ok(subscription)) => {
-                tracing::debug!(after = end, "subscribed to the bus");
+                tracing::info!(after = end, "the bus delivers");
                 self.subscription = Some(subscription);
+                self.is_told = false;
             }
             Ok(Err(error)) => self.unsubscribe(&error),
             Err(elapsed) => self.unsubscribe(&elapsed),
@@ -114,7 +117,10 @@ impl Follower {
     }
 
     fn unsubscribe(&mut self, error: &dyn std::error::Error) {
-        tracing::info!(error = ops::config::chain(error), "the bus does not deliver; events are read from the log");
+        if !self.is_told {
+            tracing::warn!(error = ops::config::chain(error), "the bus does not deliver; events are read from the log");
+            self.is_told = true;
+        }
         self.subscription = None;
         self.resubscribe_at = Instant::now() + BUS_PAUSE;
     }

@@ -68,7 +68,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         bus: Bus::connect(config.bus(), SERVICE).await?,
         lease: database::connect_options(&read_url, role, SERVICE)?,
         read: read.clone(),
-        batch_size: config.batch_size.into(),
+        batch_size: config.projections.batch_size.into(),
     };
     let observations = projector::start(&parts, &shutdown);
 

@@ -1,1 +1,91 @@
-fn main() {}
+//! Configuration → what handlers need → serve, until a signal stops it.
+
+use ops::{
+    config::{self, ConfigError},
+    database::{self, DatabaseError},
+    health::Health,
+    http::{Edge, ServeError, operations_router},
+    metrics::Metrics,
+    shutdown::{Shutdown, ShutdownError},
+    telemetry::{self, TelemetryError},
+};
+use query_api::{
+    config::{Arguments, Config, DEFAULTS},
+    consistency::{self, Positions},
+    http,
+    state::State,
+    views,
+};
+use std::{process::ExitCode, sync::Arc};
+
+/// Why the process could not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error("metrics cannot be recorded")]
+    Metrics(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("signals cannot be awaited")]
+    Signals(#[source] std::io::Error),
+    #[error("READ_DATABASE_URL or DATABASE_ROLE is not usable")]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Stop(#[from] ShutdownError),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Arguments = config::parse(DEFAULTS);
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => config::fail(&error),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), RunError> {
+    telemetry::init(arguments.telemetry(), "query-api")?;
+    let config = arguments.into_config()?;
+    let metrics = Metrics::install("query-api").map_err(|error| RunError::Metrics(error.into()))?;
+    let shutdown = Shutdown::on_signals(config.operations.shutdown_bound()).map_err(RunError::Signals)?;
+    let state = build(&config, &metrics, &shutdown)?;
+    serve(config, state, &metrics, &shutdown).await?;
+    Ok(shutdown.finished().await?)
+}
+
+fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<State, RunError> {
+    let Config { database_url, pool, .. } = config;
+    let reads = database::connect(database_url, pool.role(), pool.database_pool_size, "query-api")?;
+    let watching = database::connect(database_url, pool.role(), consistency::CONNECTIONS, "query-api positions")?;
+    metrics.watch_pool("read", &reads);
+    metrics.spawn_upkeep(shutdown);
+
+    let positions = Positions::new(config.min_position_wait);
+    shutdown.spawn("positions", positions.clone().follow(watching.clone(), shutdown.token()));
+
+    let health = Health::new(shutdown.token())
+        .required("database", {
+            let reads = reads.clone();
+            move || {
+                let reads = reads.clone();
+                async move { database::ping(&reads).await }
+            }
+        })
+        .informational("projections", move || {
+            let watching = watching.clone();
+            async move { views::projections::check(&watching).await }
+        });
+    Ok(State { pool: reads, positions, verifier: config.verifier.clone(), health: Arc::new(health) })
+}
+
+async fn serve(config: Config, state: State, metrics: &Metrics, shutdown: &Shutdown) -> Result<(), ServeError> {
+    let operations = operations_router(&state.health, metrics);
+    let edge = Edge::from(&config.http);
+    let app = http::router(state, edge, config.http.docs);
+    let addresses = (config.http.listen_address, config.operations.operations_address);
+    ops::http::serve(addresses.0, app, addresses.1, operations, shutdown).await?;
+    Ok(())
+}

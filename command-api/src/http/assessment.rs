@@ -1,5 +1,6 @@
 //! `POST /v1/assessments`.
 
+use super::size::fits_an_event;
 use crate::{
     domain::assessment::{self, Create, Fault, Refusal},
     execute::{Answer, Context, Executor, Reply},
@@ -59,8 +60,8 @@ pub struct CreateAssessment {
     /// The course that it belongs to: one of the caller's own, or any where an admin asks. Without it, it is open to
     /// every learner.
     course_id: Option<Uuid>,
-    /// What it asks, in order.
-    #[validate(length(min = 1, max = 200), nested)]
+    /// What it asks, in order; at most 768 KiB together.
+    #[validate(length(min = 1, max = 200), custom(function = fits_an_event), nested)]
     #[schema(min_items = 1, max_items = 200)]
     items: Vec<NewItem>,
     /// Share of the highest score that passes; without it nobody passes or fails.
@@ -219,6 +220,7 @@ mod tests {
             ("/kind", json!("mcq"), "invalid"),
             ("/items", json!([]), "length"),
             ("/items", json!(vec![item; 201]), "length"),
+            ("/items", json!(vec![json!({"id": "1", "prompt": "é".repeat(4_000)}); 100]), "size"),
             ("/items/0/id", json!("x".repeat(65)), "length"),
             ("/items/0/prompt", json!("x".repeat(4_001)), "length"),
             ("/items/0/options", json!(vec![option; 21]), "length"),

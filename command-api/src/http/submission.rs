@@ -1,5 +1,6 @@
 //! `POST /v1/assessments/{id}/submissions`.
 
+use super::size::fits_an_event;
 use crate::{
     domain::submission::{self, Fault, Refusal, Submit},
     execute::{self, Context, Executor, Reply},
@@ -69,8 +70,8 @@ fn field_error(fault: &Fault) -> FieldError {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitAnswers {
-    /// One answer to every item.
-    #[validate(length(max = 200), nested)]
+    /// One answer to every item; at most 768 KiB together.
+    #[validate(length(max = 200), custom(function = fits_an_event), nested)]
     #[schema(max_items = 200)]
     answers: Vec<GivenAnswer>,
 }
@@ -230,6 +231,8 @@ mod tests {
     fn written_answers_are_bounded() {
         let written = |text: String| json!({"answers": [{"item_id": "1", "text": text}]});
         assert_eq!(wrong(&written("x".repeat(20_001))), [is("/answers/0/text", "length")]);
+        let much = json!({"answers": vec![json!({"item_id": "1", "text": "x".repeat(20_000)}); 40]});
+        assert_eq!(wrong(&much), [is("/answers", "size")]);
         assert_eq!(wrong(&written(" ".to_owned())), [is("/answers/0/text", "blank")]);
     }
 

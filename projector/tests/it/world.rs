@@ -26,7 +26,10 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::{
     collections::HashMap,
-    sync::{Mutex, atomic::AtomicI64, atomic::Ordering::SeqCst},
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
 };
 use testkit::{TestDatabase, TestStream};
 use uuid::Uuid;

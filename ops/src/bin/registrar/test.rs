@@ -274,9 +274,13 @@ impl Run<'_> {
         let nextest = job::answer("cargo nextest", version.args(["nextest", "--version"])).await.is_ok();
         let mut runner = cargo::cargo(&self.project);
         let words: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
+        // Beside `--workspace`, a package that the operator names would be one of all.
+        let names_a_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");
+        let whole = (!self.test.runner.iter().any(names_a_package)).then_some("--workspace");
         runner
             .args(words)
-            .args(["--workspace", "--locked"])
+            .args(whole)
+            .arg("--locked")
             .args(&self.test.runner)
             .env("TEST_DATABASE_URL", started.postgres.url("postgres"))
             .env("TEST_NATS_URL", &started.nats_url)

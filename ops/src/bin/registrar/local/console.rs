@@ -2,7 +2,10 @@
 
 use std::{
     io::{IsTerminal, Write},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Wide enough for the longest name.
@@ -24,13 +27,40 @@ fn colour(name: &str) -> u8 {
     }
 }
 
+/// Whether the programs' own lines go to their logs alone.
+static MUTED: AtomicBool = AtomicBool::new(false);
+
+/// Leaves the lines of the programs out until what is returned here is dropped: a thousand requests of our own are
+/// nothing to read, and would tear a progress bar apart.
+#[must_use]
+pub fn mute() -> Muted {
+    MUTED.store(true, Ordering::Relaxed);
+    Muted
+}
+
+/// See `mute`.
+#[derive(Debug)]
+pub struct Muted;
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        MUTED.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Prints a line of a program.
+pub fn relay(name: &str, text: &str) {
+    if !MUTED.load(Ordering::Relaxed) {
+        prefixed(name, text);
+    }
+}
+
 /// Prints a line of this command itself.
 pub fn say(text: &str) {
     prefixed("registrar", text);
 }
 
-/// Prints a line under a name.
-pub fn prefixed(name: &str, text: &str) {
+fn prefixed(name: &str, text: &str) {
     if *COLOURED {
         plain(&format!("\x1b[{}m{name:WIDTH$} |\x1b[0m {text}", colour(name)));
     } else {

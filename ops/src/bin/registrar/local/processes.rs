@@ -155,7 +155,8 @@ fn program(
     let log = instance.log(process.name);
     fresh_log(&log)?;
     let keys = wiring.keys;
-    let mut environment: Vec<(&'static str, OsString)> = vec![("LOG_FORMAT", "text".into()), ("DOCS", "true".into())];
+    let mut environment: Vec<(&'static str, OsString)> =
+        vec![("LOG_FORMAT", "text".into()), ("DOCS", "true".into()), ("NO_COLOR", "1".into())];
     environment.extend(PASSED_ON.iter().filter_map(|name| Some((*name, env::var_os(name)?))));
     environment.push(("OPERATIONS_ADDRESS", format!("127.0.0.1:{}", addresses.operations).into()));
     environment.extend(addresses.listen.map(|port| ("LISTEN_ADDRESS", format!("127.0.0.1:{port}").into())));

@@ -263,7 +263,7 @@ async fn show(name: &'static str, output: impl tokio::io::AsyncRead + Unpin, log
     while (&mut output).take(LONGEST).read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
-        console::prefixed(name, text);
+        console::relay(name, text);
         // A full disk must not stop the output, nor block the program that writes it.
         let _ = writeln!(log, "{text}");
         line.clear();

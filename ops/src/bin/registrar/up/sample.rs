@@ -2,7 +2,7 @@
 //! is made good by the next one, and a start after that posts nothing.
 
 use crate::{
-    local::{Error, files, keys::Keys, processes::Places, project::Instance, state::Login},
+    local::{Error, console, files, keys::Keys, processes::Places, project::Instance, state::Login},
     seed,
 };
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ pub async fn logins(
         query_api: places.query_api.clone(),
         bootstrap_token: Some(keys.read_bootstrap_token()?),
     };
+    let _quiet = console::mute();
     let seeded = cancel.run_until_cancelled(seed::run(&target)).await.ok_or(Error::Interrupted)?;
     let logins = seeded.map_err(|error| Error::Seed(Box::new(error)))?.logins;
     files::write_json(&remembered_at, &logins)?;

@@ -1,0 +1,174 @@
+//! What a query is answered from: one read-only transaction, so that rows and position are of one moment.
+//!
+//! It is bound to a tenant before anything is read, and row-level security keeps to it; that every statement names the
+//! tenant too is the views' affair.
+
+use crate::{
+    consistency::{Positions, behind, min_position},
+    state::State,
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ETAG, IF_NONE_MATCH},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+};
+use ops::{http::POSITION, problem::Problem};
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+const BEGIN: &str = "begin isolation level repeatable read read only";
+
+/// The longest that one statement may take: a request that was given up must not go on in the database.
+const STATEMENT_TIMEOUT: &str = "15s";
+
+/// Opens snapshots for one request, as its headers ask.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: PgPool,
+    positions: Positions,
+    min_position: Option<i64>,
+    if_none_match: Option<HeaderValue>,
+}
+
+impl FromRequestParts<State> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        Self::new(state, &parts.headers)
+    }
+}
+
+impl Reader {
+    fn new(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            pool: state.pool.clone(),
+            positions: state.positions.clone(),
+            min_position: min_position(headers)?,
+            if_none_match: headers.get(IF_NONE_MATCH).cloned(),
+        })
+    }
+
+    /// Begins a transaction in which a tenant's rows of these projections can be read, when they reflect the position
+    /// that the request asks for. An empty list stands for every projection.
+    pub async fn open(&self, tenant_id: Uuid, projections: &[&str]) -> Result<Snapshot, Problem> {
+        if let Some(wanted) = self.min_position {
+            self.positions.reach(projections, wanted).await?;
+        }
+        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        let position = prepare(&mut transaction, tenant_id, projections).await?;
+        match self.min_position {
+            Some(wanted) if position < wanted => Err(behind(wanted, position)),
+            _ => Ok(Snapshot { transaction, tenant_id, position, if_none_match: self.if_none_match.clone() }),
+        }
+    }
+}
+
+/// Binds the transaction to its tenant and its bounds, and reads the position that it reflects: the lowest of the
+/// projections' positions. A plan is made for each statement's values, because a plan for any values cannot leave out
+/// the filters that were not given.
+async fn prepare(connection: &mut PgConnection, tenant_id: Uuid, projections: &[&str]) -> Result<i64, sqlx::Error> {
+    let prepared = sqlx::query!(
+        r#"select set_config('registrar.tenant_id', $1, true) as tenant,
+                  set_config('statement_timeout', $2, true) as bound,
+                  set_config('plan_cache_mode', 'force_custom_plan', true) as plans,
+                  (select coalesce(min(position), 0)
+                   from read.projections
+                   where cardinality($3::text[]) = 0
+                      or name = any($3)) as "position!""#,
+        tenant_id.to_string(),
+        STATEMENT_TIMEOUT,
+        projections as _,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(prepared.position)
+}
+
+/// One moment of a tenant's read models.
+#[derive(Debug)]
+pub struct Snapshot {
+    transaction: Transaction<'static, Postgres>,
+    tenant_id: Uuid,
+    position: i64,
+    if_none_match: Option<HeaderValue>,
+}
+
+impl Snapshot {
+    /// Where statements are executed.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// The tenant, for every `where`.
+    pub const fn tenant_id(&self) -> Uuid {
+        self.tenant_id
+    }
+
+    /// 404, as of this position.
+    pub fn not_found(&self) -> Problem {
+        Problem::not_found().header(POSITION, self.position.into())
+    }
+
+    /// The answer, with the position that it reflects.
+    pub async fn answer<B: IntoResponse>(self, body: B) -> Result<Answer, Problem> {
+        let position = self.position;
+        self.transaction.commit().await?;
+        let mut response = body.into_response();
+        response.headers_mut().insert(POSITION, position.into());
+        Ok(Answer(response))
+    }
+
+    /// As [`Snapshot::answer`] for one thing, whose stream's version stands in `ETag`, for `If-Match` of a command.
+    pub async fn answer_version<B: Serialize>(self, body: B, version: i64) -> Result<Answer, Problem> {
+        self.answer(([(ETAG, etag(version))], axum::Json(body))).await
+    }
+
+    /// As [`Snapshot::answer_version`] for a thing of which nothing changes without its version, so that who has this
+    /// version already is answered 304.
+    pub async fn answer_unless_known<B: Serialize>(self, body: B, version: i64) -> Result<Answer, Problem> {
+        if self.if_none_match.as_ref().is_some_and(|known| names(known, &etag(version))) {
+            return self.answer((StatusCode::NOT_MODIFIED, [(ETAG, etag(version))])).await;
+        }
+        self.answer_version(body, version).await
+    }
+}
+
+/// An answer that says which position it reflects: `Registrar-Position`.
+#[derive(Debug)]
+pub struct Answer(Response);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// Whether an `If-None-Match` names an entity tag, by weak comparison (RFC 9110, section 13.1.2).
+fn names(if_none_match: &HeaderValue, etag: &str) -> bool {
+    let listed = if_none_match.to_str().unwrap_or_default().split(',').map(str::trim);
+    listed.into_iter().any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entity_tag_is_compared_weakly() {
+        for known in ["\"3\"", "W/\"3\"", "\"2\", \"3\"", "*"] {
+            assert!(names(&HeaderValue::from_static(known), &etag(3)), "{known}");
+        }
+        for other in ["\"2\"", "3", "\"33\"", ""] {
+            assert!(!names(&HeaderValue::from_static(other), &etag(3)), "{other}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What handlers are given. They take it by extractors: `snapshot::Reader`, `caller::SignedIn`, `caller::Anyone`.
+
+use crate::consistency::Positions;
+use axum::extract::FromRef;
+use ops::{health::Health, tokens::Verifier};
+use sqlx::PgPool;
+use std::sync::Arc;
+
+/// Everything that a handler may need.
+#[derive(Clone, FromRef)]
+pub struct State {
+    /// The read database, with the rights of a role that can only read.
+    pub pool: PgPool,
+    /// How far the projections have come.
+    pub positions: Positions,
+    /// Verifies access tokens.
+    pub verifier: Verifier,
+    /// Whether this process is ready.
+    pub health: Arc<Health>,
+}

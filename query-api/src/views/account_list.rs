@@ -1,0 +1,189 @@
+//! Who there is: `/v1/me`, `/v1/accounts`.
+
+use super::RoleSchema;
+use crate::{
+    caller::SignedIn,
+    snapshot::{Answer, Reader},
+};
+use chrono::{DateTime, Utc};
+use events::Role;
+use ops::{
+    extract::Path,
+    page::{Page, PageParams, PageQuery},
+    problem::Problem,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use validator::Validate;
+
+const READS: &[&str] = &["account_list"];
+/// As many words as a search looks for.
+const MAX_WORDS: usize = 10;
+
+/// An account. Its person's data are null once the person was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Account {
+    /// The account.
+    pub id: Uuid,
+    /// Its organisation.
+    pub tenant_id: Uuid,
+    /// Address to log in with.
+    pub email: Option<String>,
+    /// Name to log in with, where it has one.
+    pub username: Option<String>,
+    /// What it may do.
+    #[schema(value_type = RoleSchema)]
+    pub role: String,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// What the person says of themselves.
+    pub bio: Option<String>,
+    /// Where a picture is.
+    pub avatar_url: Option<String>,
+    /// Whether it was not deactivated.
+    pub is_active: bool,
+    /// Whether it may log in to the portal.
+    pub portal_access: bool,
+    /// Whether its password is a temporary one.
+    pub must_set_password: bool,
+    /// The last log-in.
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// When it came to be.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What If-Match compares.
+    pub version: i64,
+}
+
+macro_rules! select_accounts {
+    ($where:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Account,
+            r#"select a.account_id as id, a.tenant_id, a.email, a.username, a.role, a.first_name, a.last_name, a.bio,
+                      a.avatar_url, a.is_active, a.portal_access, a.must_set_password,
+                      l.last_login_at as "last_login_at?", a.created_at, a.updated_at, a.version
+               from read.account_list a
+               left join read.account_list_logins l using (tenant_id, account_id)
+               "# + $where,
+            $($argument),+
+        )
+    };
+}
+
+/// Which accounts.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AccountFilter {
+    /// Of this role.
+    #[param(inline, value_type = Option<RoleSchema>)]
+    role: Option<Role>,
+    /// Of this status.
+    #[param(inline)]
+    status: Option<AccountStatus>,
+    /// With all of these words somewhere in name, e-mail address or user name.
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
+    search: Option<String>,
+}
+
+/// Whether an account was deactivated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// It was not.
+    Active,
+    /// It was.
+    Inactive,
+}
+
+/// Each word as a pattern that finds it literally, anywhere.
+fn patterns(search: Option<&str>) -> Vec<String> {
+    let escaped = |word: &str| word.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    search.unwrap_or_default().split_whitespace().take(MAX_WORDS).map(|word| format!("%{}%", escaped(word))).collect()
+}
+
+/// The accounts, newest first.
+#[utoipa::path(get, path = "/v1/accounts", tag = "account", security(("bearer" = [])),
+    params(PageParams, AccountFilter), responses(
+        (status = 200, description = "A page of accounts", body = Page<Account>),
+        (status = 403, description = "`forbidden`"),
+    ))]
+pub async fn list(
+    caller: SignedIn,
+    reader: Reader,
+    PageQuery { page, filter }: PageQuery<AccountFilter>,
+) -> Result<Answer, Problem> {
+    caller.require(&[Role::Instructor, Role::Admin])?;
+    let (before, id) = page.after::<(DateTime<Utc>, Uuid)>()?.unzip();
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let rows = select_accounts!(
+        r#"where a.tenant_id = $1
+             and ($2::text is null or a.role = $2)
+             and ($3::boolean is null or a.is_active = $3)
+             and a.search like all (select lower(pattern collate pg_c_utf8) from unnest($4::text[]) as pattern)
+             and ($5::timestamptz is null or (a.created_at, a.account_id) < ($5, $6::uuid))
+           order by a.created_at desc, a.account_id desc
+           limit $7"#,
+        snapshot.tenant_id(),
+        filter.role.map(Role::as_str),
+        filter.status.map(|status| status == AccountStatus::Active),
+        &patterns(filter.search.as_deref()),
+        before,
+        id,
+        page.fetch(),
+    )
+    .fetch_all(snapshot.connection())
+    .await?;
+    snapshot.answer(page.page(rows, |account| (account.created_at, account.id))).await
+}
+
+/// One account: one's own, or for admins any.
+#[utoipa::path(get, path = "/v1/accounts/{id}", tag = "account", security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The account")), responses(
+        (status = 200, description = "The account", body = Account),
+        (status = 403, description = "`forbidden`"),
+        (status = 404, description = "`not-found`"),
+    ))]
+pub async fn one(caller: SignedIn, reader: Reader, Path(id): Path<Uuid>) -> Result<Answer, Problem> {
+    if id != caller.account_id {
+        caller.require(&[Role::Admin])?;
+    }
+    find(caller, reader, id).await
+}
+
+/// One's own account.
+#[utoipa::path(get, path = "/v1/me", tag = "me", security(("bearer" = [])), responses(
+    (status = 200, description = "The account that the token was issued to", body = Account),
+    (status = 404, description = "`not-found`"),
+))]
+pub async fn me(caller: SignedIn, reader: Reader) -> Result<Answer, Problem> {
+    find(caller, reader, caller.account_id).await
+}
+
+async fn find(caller: SignedIn, reader: Reader, id: Uuid) -> Result<Answer, Problem> {
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let found = select_accounts!("where a.tenant_id = $1 and a.account_id = $2", snapshot.tenant_id(), id)
+        .fetch_optional(snapshot.connection())
+        .await?;
+    let account = found.ok_or_else(|| snapshot.not_found())?;
+    // A log-in changes last_login_at and not the version, so that nobody is told that nothing changed.
+    let version = account.version;
+    snapshot.answer_version(account, version).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_finds_words_literally() {
+        assert_eq!(patterns(Some(r" Ada  100%_\ ")), ["%Ada%", r"%100\%\_\\%"]);
+        assert!(patterns(None).is_empty() && patterns(Some("  ")).is_empty());
+        assert_eq!(patterns(Some(&"a ".repeat(99))).len(), MAX_WORDS);
+    }
+}
