@@ -137,7 +137,7 @@ async fn courses_are_found_by_words_category_price_and_status() {
     let crafts = "00000000-0000-7000-8000-000000006002";
     let ida = Person::Ida.id();
     for (person, query, found) in [
-        (None, "".to_owned(), &[BAKING, RUST][..]),
+        (None, String::new(), &[BAKING, RUST][..]),
         (None, "search=rust".to_owned(), &[BAKING, RUST]),
         (None, "search=OWN".to_owned(), &[RUST]),
         (None, "search=every%20own".to_owned(), &[]),
@@ -156,8 +156,8 @@ async fn courses_are_found_by_words_category_price_and_status() {
         (None, "sort_by=students".to_owned(), &[RUST, BAKING]),
         (None, "status=draft".to_owned(), &[]),
         (Some(Person::Ada), "status=draft".to_owned(), &[]),
-        (Some(Person::Ivo), "".to_owned(), &[BAKING, RUST]),
-        (Some(Person::Ida), "".to_owned(), &[DRAFT, BAKING, RUST, LATIN]),
+        (Some(Person::Ivo), String::new(), &[BAKING, RUST]),
+        (Some(Person::Ida), String::new(), &[DRAFT, BAKING, RUST, LATIN]),
         (Some(Person::Ida), "status=draft".to_owned(), &[DRAFT]),
         (Some(Person::Admin), "status=archived".to_owned(), &[LATIN]),
         (None, format!("owner_id={ida}"), &[BAKING, RUST]),
@@ -192,7 +192,7 @@ async fn events_are_found_by_actor_subject_stream_type_and_time() {
     let world = World::new().await;
     let (ada, ida) = (Person::Ada.id(), Person::Ida.id());
     for (query, positions) in [
-        ("".to_owned(), &["1", "3", "4", "5"][..]),
+        (String::new(), &["1", "3", "4", "5"][..]),
         (format!("actor={ada}"), &["1", "5"]),
         (format!("subject={ada}"), &["1", "5"]),
         (format!("subject={ada}&after=1"), &["5"]),

@@ -126,7 +126,7 @@ impl World {
         let database = TestDatabase::read().await;
         let (owner, reads) = (database.pool().await, database.pool_as("registrar_query").await);
         let key = generate_signing_key_pem().unwrap();
-        let signer = Signer::from_pem(&key, "registrar", "registrar", Duration::from_secs(60)).unwrap();
+        let signer = Signer::from_pem(&key, "registrar", "registrar", Duration::from_mins(1)).unwrap();
         let stop = CancellationToken::new();
         let positions = Positions::new(WAIT);
         tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));

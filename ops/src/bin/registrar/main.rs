@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
     name = "registrar",
     bin_name = "cargo ops",
     version,
+    max_term_width = 120,
     after_help = "Examples:
   cargo ops up             build and start everything here, and stay in front; Ctrl-C stops it and keeps the data
   cargo ops up --detach    the same in the background; `cargo ops down` stops it

@@ -42,19 +42,19 @@ impl Status {
         let text = |name: &str| document[name].as_str().map(str::to_owned);
         let places = ["command_api", "query_api", "database_url", "read_database_url", "nats_url"];
         for (name, place) in places.into_iter().filter_map(|name| Some((name, text(name)?))) {
-            console::plain(&format!("{name:18} {place}"));
+            console::plain(&format!("{name:20} {place}"));
         }
         if let Some(operations) = document["operations"].as_object() {
             for (name, place) in operations {
                 console::plain(&format!(
-                    "{:18} {}/metrics",
+                    "{:20} {}/metrics",
                     format!("{name} metrics"),
                     place.as_str().unwrap_or_default()
                 ));
             }
         }
         for (name, pid) in &status.pids {
-            console::plain(&format!("{name:18} pid {pid}"));
+            console::plain(&format!("{name:20} pid {pid}"));
         }
         for login in &status.logins {
             console::plain(&login.row());

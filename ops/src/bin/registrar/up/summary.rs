@@ -51,8 +51,8 @@ fn commands(state: &State, login: &Login) -> [String; 4] {
             take("TOKEN", "access_token\": *\"([^\"]+)\""),
             take("POSITION", "position\": *([0-9]+)"),
         ),
-        format!("curl -s \"{query_api}/v1/courses?limit=3\" {bearer}"),
-        format!("curl -s {query_api}/v1/me {bearer} -H \"Registrar-Min-Position: $POSITION\""),
-        format!("curl -s {query_api}/v1/dashboards/admin {bearer}"),
+        format!("curl -sw '\\n' \"{query_api}/v1/courses?limit=3\" {bearer}"),
+        format!("curl -sw '\\n' {query_api}/v1/me {bearer} -H \"Registrar-Min-Position: $POSITION\""),
+        format!("curl -sw '\\n' {query_api}/v1/dashboards/admin {bearer}"),
     ]
 }
