@@ -85,8 +85,11 @@ async fn main() -> ExitCode {
         Err(Error::Test(test::Error::Failed) | Error::Local(local::Error::Told(_))) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", ops::config::chain(&error));
-            let asked_wrongly =
-                matches!(error, Error::Local(local::Error::Usage(_)) | Error::Migrate(migrate::Error::Missing(_)));
+            let asked_wrongly = matches!(
+                error,
+                Error::Local(local::Error::Usage(_))
+                    | Error::Migrate(migrate::Error::Missing | migrate::Error::Config(_))
+            );
             ExitCode::from(if asked_wrongly { 2 } else { 1 })
         }
     }

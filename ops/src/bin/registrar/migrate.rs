@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use ops::{
-    config::Secret,
+    config::{ConfigError, LogDatabaseUrl, ReadDatabaseUrl, Secret},
     migrate::{self, Database, MigrateConnectError, State, Status},
 };
 use sqlx::{Connection, PgConnection, migrate::MigrateError};
@@ -19,28 +19,34 @@ With one URL alone, that database alone is looked at.")]
 pub struct Migrate {
     #[command(subcommand)]
     action: Action,
-    /// The database of the log
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
-    database_url: Option<String>,
-    /// The database of the read models
-    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true)]
-    read_database_url: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Action {
     /// Apply what is pending
-    Up,
+    Up(Databases),
     /// List the migrations and how each stands; exit code 1 unless all are applied
-    Status,
+    Status(Databases),
+}
+
+/// Which databases, by their URLs.
+#[derive(Debug, Args)]
+struct Databases {
+    #[command(flatten)]
+    log: LogDatabaseUrl,
+    #[command(flatten)]
+    read: ReadDatabaseUrl,
 }
 
 /// Why the schema is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither database was named.
-    #[error("{0}")]
-    Missing(&'static str),
+    #[error("set DATABASE_URL (the log), READ_DATABASE_URL (the read models), or both")]
+    Missing,
+    /// A URL was named that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A database cannot be reached.
     #[error("cannot connect to the {} database", .0.schema())]
     Connect(Database, #[source] MigrateConnectError),
@@ -55,26 +61,33 @@ pub enum Error {
 impl Migrate {
     /// Does it for each database that was named.
     pub async fn run(&self) -> Result<(), Error> {
-        let named = [(Database::Log, &self.database_url), (Database::Read, &self.read_database_url)];
-        let urls = named.into_iter().filter_map(|(database, url)| Some((database, url.as_deref()?)));
-        let urls: Vec<_> = urls.filter(|(_, url)| !url.is_empty()).collect();
-        if urls.is_empty() {
-            return Err(Error::Missing("set DATABASE_URL (the log), READ_DATABASE_URL (the read models), or both"));
-        }
-        let mut behind = false;
-        for (database, url) in urls {
-            match self.action {
-                Action::Up => tell(database, &up(database, url).await?),
-                Action::Status => {
-                    let statuses = status(database, url).await?;
+        match &self.action {
+            Action::Up(databases) => {
+                for (database, url) in databases.named()? {
+                    tell(database, &up(database, &url).await?);
+                }
+                Ok(())
+            }
+            Action::Status(databases) => {
+                let mut behind = false;
+                for (database, url) in databases.named()? {
+                    let statuses = status(database, &url).await?;
                     for status in &statuses {
                         console::plain(&line(database, status));
                     }
                     behind |= statuses.iter().any(|status| status.state != State::Applied);
                 }
+                if behind { Err(Error::Behind) } else { Ok(()) }
             }
         }
-        if behind { Err(Error::Behind) } else { Ok(()) }
+    }
+}
+
+impl Databases {
+    fn named(&self) -> Result<Vec<(Database, Secret)>, Error> {
+        let urls = [(Database::Log, self.log.optional()?), (Database::Read, self.read.optional()?)];
+        let named: Vec<_> = urls.into_iter().filter_map(|(database, url)| Some((database, url?))).collect();
+        if named.is_empty() { Err(Error::Missing) } else { Ok(named) }
     }
 }
 
@@ -99,14 +112,14 @@ fn line(database: Database, status: &Status) -> String {
 }
 
 /// Brings one database to today's schema; the answer is what was applied.
-pub async fn up(database: Database, url: &str) -> Result<Vec<i64>, Error> {
+pub async fn up(database: Database, url: &Secret) -> Result<Vec<i64>, Error> {
     let mut connection = connect(database, url).await?;
     let applied = migrate::up(&mut connection, database).await.map_err(|source| Error::Migrate(database, source))?;
     close(connection).await;
     Ok(applied)
 }
 
-async fn status(database: Database, url: &str) -> Result<Vec<Status>, Error> {
+async fn status(database: Database, url: &Secret) -> Result<Vec<Status>, Error> {
     let mut connection = connect(database, url).await?;
     let statuses = migrate::status(&mut connection, database).await;
     close(connection).await;
@@ -116,13 +129,13 @@ async fn status(database: Database, url: &str) -> Result<Vec<Status>, Error> {
 /// Brings both databases to today's schema.
 pub async fn both(log_url: &str, read_url: &str) -> Result<(), local::Error> {
     for (database, url) in [(Database::Log, log_url), (Database::Read, read_url)] {
-        up(database, url).await.map_err(Box::new).map_err(local::Error::Migrate)?;
+        up(database, &Secret::new(url)).await.map_err(Box::new).map_err(local::Error::Migrate)?;
     }
     Ok(())
 }
 
-async fn connect(database: Database, url: &str) -> Result<PgConnection, Error> {
-    migrate::connect(&Secret::new(url)).await.map_err(|source| Error::Connect(database, source))
+async fn connect(database: Database, url: &Secret) -> Result<PgConnection, Error> {
+    migrate::connect(url).await.map_err(|source| Error::Connect(database, source))
 }
 
 async fn close(connection: PgConnection) {

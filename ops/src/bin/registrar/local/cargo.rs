@@ -12,6 +12,13 @@ pub fn cargo(project: &Project) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = job::command(program);
     command.current_dir(project.root());
+    // Where `cargo run` started this command, it said of which package. A build script that asks for that (ring's does)
+    // would run again whenever a build from here follows one from a shell, and all that depends on it be compiled anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     // Building never asks a database: the data in `.sqlx/` answers.
     command.env("SQLX_OFFLINE", "true");
     command

@@ -223,7 +223,7 @@ impl Cluster {
             return self.make(instance, password, profile, supervisor).await;
         }
         let problem = |problem| Error::DataFolder { path: self.data.clone(), problem };
-        if !self.data.join("global/pg_control").is_file() {
+        if ["PG_VERSION", "global/pg_control"].iter().any(|part| !self.data.join(part).is_file()) {
             return Err(problem("is not a complete PostgreSQL data folder".to_owned()));
         }
         let made_by = fs::read_to_string(self.data.join("PG_VERSION")).unwrap_or_default();
