@@ -53,9 +53,15 @@ fn commands() -> Router<State> {
         .route("/v1/auth/set-password", post(auth::set_password))
 
         .route("/v1/accounts", post(account::create))
-        .route("/v1/accounts/{id}", patch(account::change))
+        .route("/v1/accounts/{id}", patch(account::change).delete(account::remove))
         .route("/v1/accounts/{id}/deactivate", post(account::deactivate))
         .route("/v1/accounts/{id}/activate", post(account::activate))
+        .route("/v1/accounts/{id}/role", post(account::change_role))
+        .route("/v1/accounts/{id}/email", post(account::change_email))
+        .route("/v1/accounts/{id}/grant-portal-access", post(account::grant_portal_access))
+        .route("/v1/accounts/{id}/revoke-portal-access", post(account::revoke_portal_access))
+        .route("/v1/accounts/{id}/reset-password", post(account::reset_password))
+        .route("/v1/accounts/{id}/unlock", post(account::unlock))
 
         .route("/v1/categories", post(category::create))
 

@@ -62,6 +62,10 @@ pub enum EndReason {
     PasswordChanged,
     /// The account was deactivated.
     AccountDeactivated,
+    /// The account's role changed: its tokens spoke of the one before.
+    RoleChanged,
+    /// The account may no longer log in to the portal.
+    PortalAccessRevoked,
 }
 
 impl EndReason {
@@ -72,6 +76,8 @@ impl EndReason {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::PasswordChanged => "password_changed",
             Self::AccountDeactivated => "account_deactivated",
+            Self::RoleChanged => "role_changed",
+            Self::PortalAccessRevoked => "portal_access_revoked",
         }
     }
 }

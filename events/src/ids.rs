@@ -101,6 +101,11 @@ id!(
     SubmissionId
 );
 
+impl AccountId {
+    /// Whom the operator's command acts as. It is nobody's account.
+    pub const OPERATOR: Self = Self(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000));
+}
+
 impl EnrollmentId {
     /// The one enrolment that a learner can have in a course.
     pub fn of(learner: AccountId, course: CourseId) -> Self {

@@ -20,6 +20,10 @@ pub enum Role {
     Admin,
     /// Runs the whole installation.
     Superadmin,
+    /// Runs the machines that the installation runs on, and proves it with their signing key. No account has this role:
+    /// it is whom the operator's command acts as, and the log names it so.
+    #[schemars(skip)]
+    Operator,
 }
 
 /// The text names no role.
@@ -36,12 +40,13 @@ impl Role {
             Self::Auditor => "auditor",
             Self::Admin => "admin",
             Self::Superadmin => "superadmin",
+            Self::Operator => "operator",
         }
     }
 
-    /// Whether this role runs a tenant: admin or superadmin.
+    /// Whether this role runs a tenant: admin and all above.
     pub const fn administers(self) -> bool {
-        matches!(self, Self::Admin | Self::Superadmin)
+        matches!(self, Self::Admin | Self::Superadmin | Self::Operator)
     }
 
     /// Whether an account of this role may create one of `other`: only below its own.
@@ -66,6 +71,7 @@ impl FromStr for Role {
             "auditor" => Self::Auditor,
             "admin" => Self::Admin,
             "superadmin" => Self::Superadmin,
+            "operator" => Self::Operator,
             _ => return Err(UnknownRole),
         })
     }
@@ -82,6 +88,14 @@ mod tests {
         assert!(!Role::Admin.may_create(Role::Admin));
         assert!(!Role::Auditor.may_create(Role::Learner));
         assert!(!Role::Instructor.may_create(Role::Learner));
+    }
+
+    #[test]
+    fn nobody_makes_an_operator() {
+        for role in [Role::Learner, Role::Instructor, Role::Auditor, Role::Admin, Role::Superadmin, Role::Operator] {
+            assert!(!role.may_create(Role::Operator), "{role}");
+        }
+        assert!(Role::Operator.may_create(Role::Superadmin));
     }
 
     #[test]

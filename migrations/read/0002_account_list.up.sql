@@ -1,5 +1,14 @@
 -- Who there is. Texts are null once the person was erased.
 
+-- A text as it is searched: without accents (the marks that a letter is decomposed into, U+0300 to U+036F) and without
+-- case (Unicode's full folding: straße is found as STRASSE), whatever the database's locale is.
+create function read.fold(text) returns text
+    language sql
+    immutable
+    strict
+    parallel safe
+    return regexp_replace(casefold(normalize($1, nfkd) collate pg_unicode_fast), '[\u0300-\u036f]', '', 'g');
+
 create table read.account_list (
     tenant_id         uuid        not null,
     account_id        uuid        not null,
@@ -15,16 +24,16 @@ create table read.account_list (
     must_set_password boolean     not null,
     -- The end of the temporary password, where it has one.
     temporary_until   timestamptz,
+    -- Until when log-ins are turned away, where too many have failed.
+    locked_until      timestamptz,
     created_at        timestamptz not null,
     updated_at        timestamptz not null,
     version           bigint      not null,
-    -- What a search looks in, in lower case whatever the database's locale is.
+    -- What a search looks in.
     search            text        generated always as (
-        lower(
-            (
-                coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '')
-                || ' ' || coalesce(username, '')
-            ) collate pg_c_utf8
+        read.fold(
+            coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '')
+            || ' ' || coalesce(username, '')
         )
     ) stored,
     primary key (tenant_id, account_id)

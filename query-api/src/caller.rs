@@ -27,9 +27,9 @@ pub struct SignedIn {
 pub struct Anyone(pub Option<SignedIn>);
 
 impl SignedIn {
-    /// Refuses a caller of another role; where an admin may, a superadmin may too.
+    /// Refuses a caller of another role; where an admin may, those above may too.
     pub fn require(&self, allowed: &[Role]) -> Result<(), Problem> {
-        let counts_as = if self.role == Role::Superadmin { Role::Admin } else { self.role };
+        let counts_as = if self.role.administers() { Role::Admin } else { self.role };
         if allowed.contains(&self.role) || allowed.contains(&counts_as) {
             return Ok(());
         }

@@ -1,15 +1,21 @@
-//! What may happen to an account: who may bring one into being, change it, and shut it out.
+//! What may happen to an account. Here: who may bring one into being. `profile` is what it says of its person,
+//! `standing` what those above it may do to it.
 //!
 //! Names and addresses come in checked and normalised (`identifier`), and are unique by claims that the handler makes.
 //! Whether a password is good enough is decided in `domain/password`; its hash never passes through here.
 
 pub mod identifier;
+mod profile;
+mod standing;
 
-use crate::execute::{Actor, Context};
+pub use profile::ProfileChange;
+pub use standing::Standing;
+
+use crate::execute::Context;
 use chrono::{DateTime, Utc};
 use events::{
     Personal, Role,
-    account::{Account, AccountEvent, Origin, PasswordReason, Profile},
+    account::{Account, AccountEvent, Origin, PasswordReason},
     ids::AccountId,
 };
 use identifier::{Email, Username};
@@ -40,19 +46,6 @@ pub struct Person {
     pub last_name: String,
 }
 
-/// What a profile changes to; an absent field stays as it is, and `Some(None)` clears one.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ProfileChange {
-    /// Given name.
-    pub first_name: Option<String>,
-    /// Family name.
-    pub last_name: Option<String>,
-    /// A few words of the person about themselves.
-    pub bio: Option<Option<String>>,
-    /// Where a picture is.
-    pub avatar_url: Option<Option<String>>,
-}
-
 /// What somebody wants to do with an account.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -79,7 +72,7 @@ pub enum Command {
         /// Who.
         person: Person,
     },
-    /// Names, bio or picture change.
+    /// What the account says of its person changes.
     UpdateProfile {
         /// Whose.
         account_id: AccountId,
@@ -88,15 +81,12 @@ pub enum Command {
     },
     /// The account's own person chooses a password.
     SetPassword,
-    /// The account may no longer log in.
-    Deactivate {
-        /// Which.
+    /// Somebody above does something to the account.
+    Stand {
+        /// To which.
         account_id: AccountId,
-    },
-    /// The account may log in again.
-    Activate {
-        /// Which.
-        account_id: AccountId,
+        /// What.
+        standing: Standing,
     },
 }
 
@@ -115,8 +105,8 @@ pub enum Refusal {
     /// There is a first superadmin.
     #[error("the first superadmin was created before: log in as they, or ask them for an account")]
     BootstrapDone,
-    /// Accounts are created by those above them.
-    #[error("only an admin may create accounts, and only of roles below their own")]
+    /// Roles are given by those above them.
+    #[error("only an admin may give roles, and only those below their own")]
     RoleNotBelowOwn,
     /// A profile belongs to its person.
     #[error("a profile is changed by its own person, or by an admin of a role above theirs")]
@@ -124,8 +114,8 @@ pub enum Refusal {
     /// Accounts are shut out and let in by those above them.
     #[error("only an admin may do this, and only to accounts of roles below their own")]
     NotBelowOwn,
-    /// Nobody shuts themselves out.
-    #[error("your own account can only be deactivated by somebody else")]
+    /// Nobody shuts themselves out, and nobody lifts themselves up.
+    #[error("nobody does this to their own account: somebody above has to")]
     Oneself,
     /// It is shut out already.
     #[error("the account is deactivated already")]
@@ -133,6 +123,18 @@ pub enum Refusal {
     /// It is let in already.
     #[error("the account is active already")]
     AlreadyActive,
+    /// It has the role already.
+    #[error("the account has this role already")]
+    AlreadyInRole,
+    /// It has access already.
+    #[error("the account has access to the portal already")]
+    AlreadyGranted,
+    /// It has no access already.
+    #[error("the account has no access to the portal already")]
+    AlreadyRevoked,
+    /// Nothing turns its log-ins away.
+    #[error("the account is not locked")]
+    NotLocked,
     /// Who is shut out sets no password.
     #[error("the account is deactivated")]
     Inactive,
@@ -169,20 +171,13 @@ pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Ve
             true,
             (PasswordReason::Registration, None),
         )),
-        Command::UpdateProfile { account_id, change } => update_profile(state, actor, account_id, change),
+        Command::UpdateProfile { account_id, change } => profile::update(state, actor, account_id, change),
         Command::SetPassword => match state {
             Account { profile: None, .. } => Err(Refusal::NotFound),
             Account { is_active: false, .. } => Err(Refusal::Inactive),
             _ => Ok(vec![AccountEvent::PasswordSet { reason: PasswordReason::Changed, temporary_until: None }]),
         },
-        Command::Deactivate { account_id } => {
-            check_above(state, actor, account_id)?;
-            if state.is_active { Ok(vec![AccountEvent::Deactivated {}]) } else { Err(Refusal::AlreadyInactive) }
-        }
-        Command::Activate { account_id } => {
-            check_above(state, actor, account_id)?;
-            if state.is_active { Err(Refusal::AlreadyActive) } else { Ok(vec![AccountEvent::Activated {}]) }
-        }
+        Command::Stand { account_id, standing } => standing::decide(state, context, account_id, standing),
     }
 }
 
@@ -209,48 +204,6 @@ fn come_to_be(
         agent: context.agent.clone().filter(|_| context.actor.is_none()).map(own),
     };
     vec![registered, AccountEvent::PasswordSet { reason, temporary_until }]
-}
-
-/// A change to what already is changes nothing, and leaves no event.
-fn update_profile(
-    state: &Account,
-    actor: Option<&Actor>,
-    account_id: AccountId,
-    change: ProfileChange,
-) -> Result<Vec<AccountEvent>, Refusal> {
-    // Who may not change others learns nothing about whether there are others.
-    let actor = actor.filter(|actor| actor.account_id == account_id || actor.role.administers());
-    let actor = actor.ok_or(Refusal::NotOwnNorAdmin)?;
-    let before = state.profile.as_ref().ok_or(Refusal::NotFound)?;
-    if actor.account_id != account_id && before.role >= actor.role {
-        return Err(Refusal::NotOwnNorAdmin);
-    }
-    let mut after = before.clone();
-    after.first_name = change.first_name.or(after.first_name);
-    after.last_name = change.last_name.or(after.last_name);
-    after.bio = change.bio.unwrap_or(after.bio);
-    after.avatar_url = change.avatar_url.unwrap_or(after.avatar_url);
-    if after == *before {
-        return Ok(Vec::new());
-    }
-    let Profile { first_name, last_name, bio, avatar_url, .. } = after;
-    let own = |text: String| Personal::new(account_id, text);
-    Ok(vec![AccountEvent::ProfileUpdated {
-        first_name: own(first_name.unwrap_or_default()),
-        last_name: own(last_name.unwrap_or_default()),
-        bio: bio.map(own),
-        avatar_url: avatar_url.map(own),
-    }])
-}
-
-/// An admin over accounts of lower roles, and never over oneself.
-fn check_above(state: &Account, actor: Option<&Actor>, account_id: AccountId) -> Result<(), Refusal> {
-    let actor = actor.filter(|actor| actor.role.administers()).ok_or(Refusal::NotBelowOwn)?;
-    if actor.account_id == account_id {
-        return Err(Refusal::Oneself);
-    }
-    let profile = state.profile.as_ref().ok_or(Refusal::NotFound)?;
-    if profile.role < actor.role { Ok(()) } else { Err(Refusal::NotBelowOwn) }
 }
 
 #[cfg(test)]

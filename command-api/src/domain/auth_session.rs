@@ -165,7 +165,7 @@ mod tests {
             bio: None,
             avatar_url: None,
         };
-        Account { profile: Some(profile), is_active: true, portal_access: true, temporary_until: None }
+        Account { profile: Some(profile), is_active: true, portal_access: true, ..Account::default() }
     }
 
     fn log_in(account: &Account) -> Result<Vec<AuthSessionEvent>, Refusal> {

@@ -261,7 +261,11 @@ fn subject_of(event: &Event) -> Option<AccountId> {
     match event {
         Event::Account(AccountEvent::Registered { account_id, .. })
         | Event::AuthSession(AuthSessionEvent::Started { account_id, .. }) => Some(*account_id),
-        Event::Account(AccountEvent::ProfileUpdated { first_name, .. }) => Some(first_name.subject()),
+        Event::Account(
+            AccountEvent::ProfileUpdated { first_name: text, .. }
+            | AccountEvent::EmailChanged { email: text }
+            | AccountEvent::UsernameChanged { username: Some(text) },
+        ) => Some(text.subject()),
         _ => None,
     }
 }

@@ -68,6 +68,12 @@ fn one_of_each() -> Vec<Event> {
         AccountEvent::PasswordSet { reason: PasswordReason::Temporary, temporary_until: Some(at) }.into(),
         AccountEvent::Deactivated {}.into(),
         AccountEvent::Activated {}.into(),
+        AccountEvent::RoleChanged { before: Role::Learner, after: Role::Instructor }.into(),
+        AccountEvent::PortalAccessChanged { before: true, after: false }.into(),
+        AccountEvent::EmailChanged { email: adas(text("ada@example.com")) }.into(),
+        AccountEvent::UsernameChanged { username: Some(adas(text("countess"))) }.into(),
+        AccountEvent::Locked { failures: 10, until: at }.into(),
+        AccountEvent::Unlocked {}.into(),
         AuthSessionEvent::Started {
             account_id: ADA,
             scope: SessionScope::Full,

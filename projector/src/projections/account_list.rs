@@ -33,6 +33,7 @@ struct Row {
     portal_access: bool,
     must_set_password: bool,
     temporary_until: Option<DateTime<Utc>>,
+    locked_until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
@@ -70,6 +71,7 @@ fn fold(accounts: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &AccountEvent
             portal_access: *portal_access,
             must_set_password: false,
             temporary_until: None,
+            locked_until: None,
             created_at: fact.at,
             updated_at: fact.at,
             version: fact.version,
@@ -90,9 +92,16 @@ fn fold(accounts: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &AccountEvent
         AccountEvent::PasswordSet { temporary_until, .. } => {
             row.must_set_password = temporary_until.is_some();
             row.temporary_until = *temporary_until;
+            row.locked_until = None;
         }
         AccountEvent::Deactivated {} => row.is_active = false,
         AccountEvent::Activated {} => row.is_active = true,
+        AccountEvent::RoleChanged { after, .. } => after.as_str().clone_into(&mut row.role),
+        AccountEvent::PortalAccessChanged { after, .. } => row.portal_access = *after,
+        AccountEvent::EmailChanged { email } => row.email = email.known().cloned(),
+        AccountEvent::UsernameChanged { username } => row.username = known(username.as_ref()),
+        AccountEvent::Locked { until, .. } => row.locked_until = Some(*until),
+        AccountEvent::Unlocked {} => row.locked_until = None,
     }
 }
 
@@ -107,7 +116,7 @@ async fn load(connection: &mut PgConnection, keys: &Keys) -> Result<BTreeMap<Key
     let rows = sqlx::query_as!(
         Row,
         "select tenant_id, account_id, email, username, role, first_name, last_name, bio, avatar_url, is_active,
-                portal_access, must_set_password, temporary_until, created_at, updated_at, version
+                portal_access, must_set_password, temporary_until, locked_until, created_at, updated_at, version
          from account_list
          join unnest($1::uuid[], $2::uuid[]) as touched (tenant_id, account_id) using (tenant_id, account_id)",
         &keys.tenants,
@@ -124,11 +133,12 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
     }
     sqlx::query!(
         "insert into account_list (tenant_id, account_id, email, username, role, first_name, last_name, bio,
-             avatar_url, is_active, portal_access, must_set_password, temporary_until, created_at, updated_at, version)
+             avatar_url, is_active, portal_access, must_set_password, temporary_until, locked_until, created_at,
+             updated_at, version)
          select *
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::boolean[], $11::boolean[], $12::boolean[], $13::timestamptz[], $14::timestamptz[],
-             $15::timestamptz[], $16::bigint[])
+             $15::timestamptz[], $16::timestamptz[], $17::bigint[])
          on conflict (tenant_id, account_id) do update
          set email = excluded.email,
              username = excluded.username,
@@ -141,6 +151,7 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
              portal_access = excluded.portal_access,
              must_set_password = excluded.must_set_password,
              temporary_until = excluded.temporary_until,
+             locked_until = excluded.locked_until,
              created_at = excluded.created_at,
              updated_at = excluded.updated_at,
              version = excluded.version",
@@ -157,6 +168,7 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
         &column!(rows, portal_access),
         &column!(rows, must_set_password),
         &column!(rows, temporary_until) as _,
+        &column!(rows, locked_until) as _,
         &column!(rows, created_at),
         &column!(rows, updated_at),
         &column!(rows, version),

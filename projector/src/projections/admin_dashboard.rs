@@ -96,7 +96,22 @@ fn fold_account(
             numbers.add(fact.tenant_id, "active_accounts", &row.role, change);
             row.is_active = is_active;
         }
-        AccountEvent::ProfileUpdated { .. } | AccountEvent::PasswordSet { .. } => {}
+        AccountEvent::RoleChanged { after, .. } => {
+            let Some(row) = accounts.get_mut(&fact.key()) else { return };
+            let before = std::mem::replace(&mut row.role, after.as_str().to_owned());
+            let counted = [("accounts", 1), ("active_accounts", i64::from(row.is_active))];
+            for (metric, one) in counted {
+                numbers.add(fact.tenant_id, metric, &before, -one);
+                numbers.add(fact.tenant_id, metric, &row.role, one);
+            }
+        }
+        AccountEvent::ProfileUpdated { .. }
+        | AccountEvent::PasswordSet { .. }
+        | AccountEvent::PortalAccessChanged { .. }
+        | AccountEvent::EmailChanged { .. }
+        | AccountEvent::UsernameChanged { .. }
+        | AccountEvent::Locked { .. }
+        | AccountEvent::Unlocked {} => {}
     }
 }
 

@@ -133,7 +133,7 @@ async fn after_the_mending_a_retry_gives_the_view_that_would_have_been() {
 
     world.execute("alter table read.account_list drop constraint broken").await;
     let released = parked::retry(&world.read, &world.log, account_list(), &stream(ADA)).await.unwrap();
-    assert_eq!(released, Released::Flowing { events: 2 });
+    assert_eq!(released, Released::Flowing { events: 5 });
     assert_eq!((world.rows("account_list").await, world.rows("account_list_logins").await), expected);
 }
 

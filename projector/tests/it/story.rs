@@ -96,6 +96,7 @@ pub(crate) async fn tell(world: &World) {
     learning(world).await;
     testing(world).await;
     world.append(BOB, AccountEvent::Deactivated {}).await;
+    world.append(BOB, AccountEvent::RoleChanged { before: Role::Learner, after: Role::Auditor }).await;
     world.append(SESSION, AuthSessionEvent::Ended { reason: EndReason::LoggedOut }).await;
 }
 
@@ -106,6 +107,13 @@ async fn people(world: &World) {
     let temporary_until = Some(at(10_000));
     world.append(INES, AccountEvent::PasswordSet { reason: PasswordReason::Temporary, temporary_until }).await;
     world.append(ADA, profile(ADA, "Ada", "Countess")).await;
+    world.append(ADA, AccountEvent::UsernameChanged { username: Some(Personal::new(ADA, "ada".to_owned())) }).await;
+    let email = Personal::new(BOB, "bob@example.com".to_owned());
+    world.append(BOB, AccountEvent::EmailChanged { email }).await;
+    world.append(BOB, AccountEvent::Locked { failures: 10, until: at(9_000) }).await;
+    world.append(ADA, AccountEvent::Locked { failures: 10, until: at(9_000) }).await;
+    world.append(ADA, AccountEvent::Unlocked {}).await;
+    world.append(INES, AccountEvent::PortalAccessChanged { before: true, after: false }).await;
     let started = AuthSessionEvent::Started {
         account_id: ADA,
         scope: SessionScope::Full,

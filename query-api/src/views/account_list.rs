@@ -49,6 +49,8 @@ pub struct Account {
     pub portal_access: bool,
     /// Whether its password is a temporary one.
     pub must_set_password: bool,
+    /// Until when its log-ins are turned away, because too many have failed.
+    pub locked_until: Option<DateTime<Utc>>,
     /// The last log-in.
     pub last_login_at: Option<DateTime<Utc>>,
     /// When it came to be.
@@ -64,7 +66,7 @@ macro_rules! select_accounts {
         sqlx::query_as!(
             Account,
             r#"select a.account_id as id, a.tenant_id, a.email, a.username, a.role, a.first_name, a.last_name, a.bio,
-                      a.avatar_url, a.is_active, a.portal_access, a.must_set_password,
+                      a.avatar_url, a.is_active, a.portal_access, a.must_set_password, a.locked_until,
                       l.last_login_at as "last_login_at?", a.created_at, a.updated_at, a.version
                from read.account_list a
                left join read.account_list_logins l using (tenant_id, account_id)
@@ -85,7 +87,7 @@ pub struct AccountFilter {
     /// Of this status.
     #[param(inline)]
     status: Option<AccountStatus>,
-    /// With all of these words somewhere in name, e-mail address or user name.
+    /// With all of these words somewhere in name, e-mail address or user name; neither case nor accents matter.
     #[validate(length(max = 200))]
     #[param(max_length = 200)]
     search: Option<String>,
@@ -125,7 +127,7 @@ pub async fn list(
         r#"where a.tenant_id = $1
              and ($2::text is null or a.role = $2)
              and ($3::boolean is null or a.is_active = $3)
-             and a.search like all (select lower(pattern collate pg_c_utf8) from unnest($4::text[]) as pattern)
+             and a.search like all (select read.fold(pattern) from unnest($4::text[]) as pattern)
              and ($5::timestamptz is null or (a.created_at, a.account_id) < ($5, $6::uuid))
            order by a.created_at desc, a.account_id desc
            limit $7"#,

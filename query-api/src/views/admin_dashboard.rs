@@ -96,6 +96,8 @@ impl<T> RoleCounts<T> {
             Role::Auditor => &mut self.auditor,
             Role::Admin => &mut self.admin,
             Role::Superadmin => &mut self.superadmin,
+            // No account has this role.
+            Role::Operator => return None,
         })
     }
 }

@@ -177,6 +177,8 @@ async fn accounts_are_found_by_role_status_and_words() {
         ("status=inactive", &["Ben"]),
         ("role=learner&status=active", &["Ada"]),
         ("search=%C3%96L%C3%87", &["Ben"]),
+        ("search=olcer", &["Ben"]),
+        ("search=O%CC%88l%C3%A7ER%20BEN@", &["Ben"]),
         ("search=love%20ADA", &["Ada"]),
         ("search=100%25", &["Ivo"]),
         ("search=%25", &["Ivo"]),

@@ -17,7 +17,7 @@ fn person(account_id: AccountId) -> Person {
     }
 }
 
-fn account(account_id: AccountId, role: Role) -> Account {
+pub(super) fn account(account_id: AccountId, role: Role) -> Account {
     given(come_to_be(&nobody(), person(account_id), role, Origin::Admin, true, (PasswordReason::Registration, None)))
 }
 
@@ -167,35 +167,20 @@ fn who_is_shut_out_sets_no_password() {
 }
 
 #[test]
-fn an_admin_deactivates_and_activates_accounts_below_them_once() {
-    let admin = signed_in(BOB, Role::Admin);
-    let mut state = account(ADA, Role::Auditor);
-    let activate = || Command::Activate { account_id: ADA };
-    let deactivate = || Command::Deactivate { account_id: ADA };
-    assert_eq!(decide(&state, &admin, activate()), Err(Refusal::AlreadyActive));
-    assert_eq!(decide(&state, &admin, deactivate()), Ok(vec![AccountEvent::Deactivated {}]));
-    state.evolve(&AccountEvent::Deactivated {});
-    assert_eq!(decide(&state, &admin, deactivate()), Err(Refusal::AlreadyInactive));
-    assert_eq!(decide(&state, &admin, activate()), Ok(vec![AccountEvent::Activated {}]));
-}
-
-#[test]
-fn nobody_deactivates_themselves_or_somebody_of_their_role_or_above() {
-    let deactivate = || Command::Deactivate { account_id: ADA };
-    let own = decide(&account(ADA, Role::Superadmin), &signed_in(ADA, Role::Superadmin), deactivate());
-    assert_eq!(own, Err(Refusal::Oneself));
-    for role in [Role::Admin, Role::Superadmin] {
-        let decided = decide(&account(ADA, role), &signed_in(BOB, Role::Admin), deactivate());
-        assert_eq!(decided, Err(Refusal::NotBelowOwn), "{role}");
-    }
-    for role in [Role::Learner, Role::Instructor, Role::Auditor] {
-        let decided = decide(&account(ADA, Role::Learner), &signed_in(BOB, role), deactivate());
-        assert_eq!(decided, Err(Refusal::NotBelowOwn), "{role}");
-    }
-}
-
-#[test]
-fn an_account_that_is_not_there_cannot_be_deactivated() {
-    let decided = decide(&Account::default(), &signed_in(BOB, Role::Admin), Command::Deactivate { account_id: ADA });
-    assert_eq!(decided, Err(Refusal::NotFound));
+fn a_user_name_changes_and_is_given_up_apart_from_the_profile() {
+    let own = signed_in(ADA, Role::Learner);
+    let mut state = account(ADA, Role::Learner);
+    let rename = |name: Option<&str>| {
+        let username = Some(name.map(|name| Username::try_new(name).unwrap()));
+        update(ProfileChange { username, ..ProfileChange::default() })
+    };
+    assert_eq!(decide(&state, &own, rename(Some("ADA"))), Ok(Vec::new()));
+    let events = decide(&state, &own, rename(Some("Countess"))).unwrap();
+    let username = Some(Personal::new(ADA, "countess".to_owned()));
+    assert_eq!(events, [AccountEvent::UsernameChanged { username }]);
+    state.evolve(&events[0]);
+    let events = decide(&state, &own, rename(None)).unwrap();
+    assert_eq!(events, [AccountEvent::UsernameChanged { username: None }]);
+    state.evolve(&events[0]);
+    assert_eq!(state.profile.unwrap().username, None);
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     execute::{Answer, Context, Executor, Reply},
     http::{
-        account::{email_address, found, tidy, user_name},
+        account::{email_address, found, person_name, tidy, user_name},
         context::Anonymous,
     },
     openapi::Done,
@@ -26,7 +26,7 @@ use events::{
     account::{Account, AccountEvent},
     ids::AccountId,
 };
-use ops::{config::Secret, extract::Json, problem::Problem, validate::not_blank};
+use ops::{config::Secret, extract::Json, problem::Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,11 +50,11 @@ pub struct Register {
     #[schema(format = Password)]
     password: String,
     /// Given name.
-    #[validate(length(max = 100), custom(function = not_blank))]
+    #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: String,
     /// Family name.
-    #[validate(length(max = 100), custom(function = not_blank))]
+    #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: String,
     /// The organisation; without it, the default one.
@@ -129,11 +129,11 @@ pub struct Bootstrap {
     #[schema(format = Password)]
     password: String,
     /// Given name.
-    #[validate(length(max = 100), custom(function = not_blank))]
+    #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: String,
     /// Family name.
-    #[validate(length(max = 100), custom(function = not_blank))]
+    #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: String,
 }
