@@ -126,7 +126,11 @@ fn names_of(command: &Append) -> Vec<Vec<u8>> {
     let claims = command.side.claims.iter().map(|claim| claim.digest.clone());
     let releases = command.side.releases.iter().map(|(_, digest)| digest.clone());
     let request = command.idempotency.iter().map(|key| [key.actor_id.as_bytes(), key.key.as_bytes()].concat());
-    claims.chain(releases).chain(request).collect()
+    // Whoever begins a session and whoever ends all of them do not meet in one batch.
+    let begun = command.side.sessions.iter().map(|session| session.account_id);
+    let known = command.side.known_sessions.iter().map(|(account_id, _)| *account_id);
+    let sessions = begun.chain(known).map(|account_id| account_id.as_uuid().as_bytes().to_vec());
+    claims.chain(releases).chain(request).chain(sessions).collect()
 }
 
 async fn append(writer: &LogWriter, batch: Vec<Waiting>, head: &watch::Sender<i64>) {

@@ -8,8 +8,11 @@ use crate::{
 use chrono::TimeDelta;
 use clap::{Args, Parser};
 use events::bus::BusConfig;
-use ops::config::{ConfigError, HttpArgs, LogDatabaseUrl, OperationsArgs, PoolArgs, Secret, TelemetryArgs};
-use std::time::Duration;
+use ops::{
+    config::{ConfigError, HttpArgs, LogDatabaseUrl, OperationsArgs, PoolArgs, Secret, TelemetryArgs},
+    tokens::Jwks,
+};
+use std::{path::PathBuf, time::Duration};
 
 /// What the shared settings are where nothing else is said.
 pub const DEFAULTS: &[(&str, &str)] = &[
@@ -26,8 +29,12 @@ ops::secret_args! {
     /// `openssl rand -base64 32` makes them. Whoever loses it loses all personal data in the log.
     pub MasterKeyArg = "MASTER_KEY", "master-key";
     /// The key that signs access tokens: an Ed25519 private key in PKCS#8 PEM, as
-    /// `openssl genpkey -algorithm ed25519` makes it. Its public half is served at /.well-known/jwks.json.
+    /// `openssl genpkey -algorithm ed25519` makes it. Its public half is served at /.well-known/jwks.json. A file is
+    /// looked at every second: `registrar keys rotate` changes it under running processes.
     pub SigningKeyArg = "SIGNING_KEY", "signing-key";
+    /// Public keys that verify access tokens beside the signing key's own: a JSON Web Key Set, with the key that comes
+    /// next and the one that was retired. A file is looked at every second.
+    pub JwksArg = "JWKS", "jwks";
     /// The secret that opens POST /v1/auth/bootstrap, which creates the first superadmin, once; at least 16 characters.
     /// Without it the route is closed.
     pub BootstrapTokenArg = "BOOTSTRAP_TOKEN", "bootstrap-token";
@@ -50,6 +57,8 @@ pub struct Arguments {
     master_key: MasterKeyArg,
     #[command(flatten, next_help_heading = "Keys")]
     signing_key: SigningKeyArg,
+    #[command(flatten, next_help_heading = "Keys")]
+    jwks: JwksArg,
     #[command(flatten, next_help_heading = "Keys")]
     bootstrap_token: BootstrapTokenArg,
     #[command(flatten, next_help_heading = "Tokens and sessions")]
@@ -95,15 +104,20 @@ struct TokenArgs {
     #[arg(long, env = "TOKEN_AUDIENCE", default_value = "registrar", value_name = "NAME")]
     token_audience: String,
 
-    /// How long an access token lives, in seconds. It outlives the end of its session by at most as much.
+    /// How long an access token lives, in seconds.
     #[arg(long, env = "ACCESS_TOKEN_SECONDS", default_value_t = 900, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u32).range(30..=86_400))]
+          value_parser = clap::value_parser!(u32).range(30..=3_600))]
     access_token_seconds: u32,
 
     /// How long a session lives without being refreshed, in days.
     #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value_t = 7, value_name = "DAYS",
           value_parser = clap::value_parser!(u16).range(1..=365))]
     refresh_token_days: u16,
+
+    /// How often it is looked for sessions that have expired, in seconds; one process at a time does it.
+    #[arg(long, env = "SESSION_SWEEP_SECONDS", default_value_t = 60, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    session_sweep_seconds: u32,
 }
 
 /// Who may come in, and with what password.
@@ -181,12 +195,18 @@ pub struct Config {
     pub master_key: Secret,
     /// Signs access tokens.
     pub signing_key: Secret,
+    /// Further keys that verify them.
+    pub jwks: Option<Jwks>,
+    /// Where both are read again from when they change.
+    pub keys: KeyFiles,
     /// `iss` of access tokens.
     pub token_issuer: String,
     /// `aud` of access tokens.
     pub token_audience: String,
     /// How long access tokens live.
     pub access_token_lifetime: Duration,
+    /// How often it is looked for sessions that have expired.
+    pub session_sweep: Duration,
     /// What hashing costs.
     pub password_cost: Cost,
     /// What is asked of a password.
@@ -197,6 +217,15 @@ pub struct Config {
     pub logins_per_address: u32,
     /// What handlers go by.
     pub settings: Settings,
+}
+
+/// The files of the keys, where they were given so.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFiles {
+    /// Of the key that signs.
+    pub signing_key: Option<PathBuf>,
+    /// Of the keys that verify.
+    pub jwks: Option<PathBuf>,
 }
 
 /// What handlers go by.
@@ -226,6 +255,7 @@ impl Arguments {
             let reason = format!("it has fewer than {BOOTSTRAP_TOKEN_MIN_LENGTH} characters");
             return Err(ConfigError::invalid("BOOTSTRAP_TOKEN", reason));
         }
+        let jwks = self.jwks.optional()?.map(|jwks| read_jwks(&jwks)).transpose()?;
         let access_token_lifetime = Duration::from_secs(tokens.access_token_seconds.into());
         Ok(Config {
             http: self.http,
@@ -240,9 +270,12 @@ impl Arguments {
             },
             master_key: self.master_key.required()?,
             signing_key: self.signing_key.required()?,
+            jwks,
+            keys: KeyFiles { signing_key: self.signing_key.path(), jwks: self.jwks.path() },
             token_issuer: tokens.token_issuer,
             token_audience: tokens.token_audience,
             access_token_lifetime,
+            session_sweep: Duration::from_secs(tokens.session_sweep_seconds.into()),
             password_cost: Cost {
                 memory_kib: accounts.argon2_memory_kib,
                 iterations: accounts.argon2_iterations,
@@ -264,6 +297,10 @@ impl Arguments {
             },
         })
     }
+}
+
+fn read_jwks(document: &Secret) -> Result<Jwks, ConfigError> {
+    Jwks::parse(document.expose()).map_err(|error| ConfigError::invalid("JWKS", ops::config::chain(&error)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod assessment;
 pub mod auth;
+pub mod auth_session;
 pub mod category;
 pub mod context;
 pub mod course;
@@ -18,7 +19,7 @@ pub mod wellknown;
 use crate::state::State;
 use axum::{
     Router, middleware,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use ops::{health, http::Edge, problem::ProblemType};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -52,6 +53,9 @@ fn commands() -> Router<State> {
         .route("/v1/auth/logout", post(auth::log_out))
         .route("/v1/auth/set-password", post(auth::set_password))
 
+        .route("/v1/me/sessions", delete(auth_session::end_others))
+        .route("/v1/me/sessions/{id}", delete(auth_session::end_own))
+
         .route("/v1/accounts", post(account::create))
         .route("/v1/accounts/{id}", patch(account::change).delete(account::remove))
         .route("/v1/accounts/{id}/deactivate", post(account::deactivate))
@@ -62,6 +66,8 @@ fn commands() -> Router<State> {
         .route("/v1/accounts/{id}/revoke-portal-access", post(account::revoke_portal_access))
         .route("/v1/accounts/{id}/reset-password", post(account::reset_password))
         .route("/v1/accounts/{id}/unlock", post(account::unlock))
+        .route("/v1/accounts/{id}/sessions", delete(auth_session::revoke_all))
+        .route("/v1/accounts/{id}/sessions/{session_id}", delete(auth_session::revoke))
 
         .route("/v1/categories", post(category::create))
 

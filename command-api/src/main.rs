@@ -4,10 +4,12 @@ use command_api::{
     appender::Appender,
     config::{Arguments, Config, DEFAULTS},
     execute::Executor,
-    http,
+    http, keys,
     passwords::{self, Passwords},
     relay::Relay,
+    revocation,
     state::{LoginLimits, State},
+    sweep,
 };
 use events::{
     bus::{Bus, BusError},
@@ -21,7 +23,7 @@ use ops::{
     metrics::Metrics,
     shutdown::{Shutdown, ShutdownError},
     telemetry::{self, TelemetryError},
-    tokens::{KeyError, Signer, Verifier},
+    tokens::{EndedSessions, KeyError, Signer, Verifier},
 };
 use sqlx::PgPool;
 use std::{convert::Infallible, error::Error, process::ExitCode, sync::Arc};
@@ -85,9 +87,15 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head);
 
     let passwords = Passwords::start(config.password_cost, config.password_policy)?;
-    let health = Arc::new(health(&shutdown, &pool, &bus, &passwords));
+    let (signer, verifier) = keys::start(&config)?;
+    let ended = verifier.ended_sessions().clone();
+    let health = Arc::new(health(&shutdown, &pool, &bus, &passwords, &ended));
     let executor = Executor::new(log.clone(), appender);
-    let state = state(&config, executor, keyring, passwords, health.clone())?;
+    follow_sessions(&config, &executor, ended, &shutdown)?;
+    let (key_config, tokens) = (config.clone(), (signer.clone(), verifier.clone()));
+    let stop = shutdown.token();
+    shutdown.spawn("keys", async move { keys::follow(&key_config, tokens.0, tokens.1, stop).await });
+    let state = state(&config, executor, keyring, passwords, (signer, verifier), health.clone());
     let app = http::router(state, Edge::from(&config.http), config.http.docs);
     let operations = ops::http::operations_router(&health, &metrics);
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
@@ -124,29 +132,39 @@ fn state(
     executor: Executor,
     keyring: Keyring,
     passwords: Passwords,
+    (signer, verifier): (Signer, Verifier),
     health: Arc<Health>,
-) -> Result<State, Failure> {
-    let signer = Signer::from_pem(
-        &config.signing_key,
-        &config.token_issuer,
-        &config.token_audience,
-        config.access_token_lifetime,
-    )?;
-    Ok(State {
+) -> State {
+    State {
         executor,
         keyring,
-        verifier: Verifier::from_jwks(&signer.jwks(), &config.token_issuer, &config.token_audience)?,
+        verifier,
         signer,
         passwords,
         login_limits: LoginLimits::new(config.logins_per_account, config.logins_per_address),
         settings: Arc::new(config.settings.clone()),
         health,
-    })
+    }
+}
+
+/// Learns which sessions have ended, and records that some have expired.
+fn follow_sessions(
+    config: &Config,
+    executor: &Executor,
+    ended: EndedSessions,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let name = "command-api sessions";
+    let pool = database::connect(&config.database_url, config.pool.role(), revocation::CONNECTIONS, name)?;
+    ended.await_feed();
+    shutdown.spawn("ended sessions", revocation::follow(pool, ended, shutdown.token()));
+    shutdown.spawn("sweep", sweep::run(executor.clone(), config.session_sweep, shutdown.token()));
+    Ok(())
 }
 
 /// Ready while the log can be reached: commands are accepted whether or not NATS is there.
-fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus, passwords: &Passwords) -> Health {
-    let (pool, bus, passwords) = (pool.clone(), bus.clone(), passwords.clone());
+fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus, passwords: &Passwords, ended: &EndedSessions) -> Health {
+    let (pool, bus, passwords, ended) = (pool.clone(), bus.clone(), passwords.clone(), ended.clone());
     Health::new(shutdown.token())
         .required("log_database", move || {
             let pool = pool.clone();
@@ -155,6 +173,10 @@ fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus, passwords: &Passwords) 
         .informational("nats", move || {
             let is_connected = bus.is_connected();
             async move { if is_connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .informational("ended_sessions", move || {
+            let known = ended.check();
+            async move { known }
         })
         .informational("passwords", move || {
             let room = passwords.check_room();

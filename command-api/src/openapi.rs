@@ -36,6 +36,7 @@ pub struct Done {
     info(title = "Registrar: commands", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     tags(
         (name = "auth", description = "Registering, logging in and out, passwords"),
+        (name = "auth_session", description = "Ending sessions"),
         (name = "account", description = "Accounts and profiles"),
         (name = "category", description = "Categories of courses"),
         (name = "course", description = "Courses and lessons"),
@@ -53,6 +54,10 @@ pub struct Done {
         http::auth::refresh,
         http::auth::log_out,
         http::auth::set_password,
+        http::auth_session::end_own,
+        http::auth_session::end_others,
+        http::auth_session::revoke,
+        http::auth_session::revoke_all,
         http::account::create,
         http::account::change,
         http::account::remove,

@@ -38,6 +38,12 @@ pub enum AuthSessionEvent {
         /// Why.
         reason: EndReason,
     },
+    /// Somebody who administers the account ended it.
+    #[serde(rename = "registrar.auth_session.revoked.v1")]
+    Revoked {},
+    /// Nobody refreshed it in time. It is recorded some time after it happened, and nothing could be done in between.
+    #[serde(rename = "registrar.auth_session.expired.v1")]
+    Expired {},
 }
 
 /// What a session's tokens admit to.
@@ -56,10 +62,14 @@ pub enum SessionScope {
 pub enum EndReason {
     /// Its owner logged out.
     LoggedOut,
+    /// Its owner ended it from another session.
+    EndedByOwner,
     /// A refresh token that had been used before was presented again: a sign of theft (RFC 9700, section 4.14).
     RefreshTokenReused,
     /// The account's password changed.
     PasswordChanged,
+    /// The account's password was forgotten, and another one set.
+    PasswordReset,
     /// The account was deactivated.
     AccountDeactivated,
     /// The account's role changed: its tokens spoke of the one before.
@@ -73,8 +83,10 @@ impl EndReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LoggedOut => "logged_out",
+            Self::EndedByOwner => "ended_by_owner",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::AccountDeactivated => "account_deactivated",
             Self::RoleChanged => "role_changed",
             Self::PortalAccessRevoked => "portal_access_revoked",
@@ -89,14 +101,14 @@ pub struct AuthSession {
     pub account_id: Option<AccountId>,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Why it ended, once it has.
-    pub ended: Option<EndReason>,
+    /// Whether it was ended, or found to have expired.
+    pub has_ended: bool,
 }
 
 impl AuthSession {
     /// Whether its tokens are still worth something at `now`.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.ended.is_none() && self.expires_at.is_some_and(|end| now < end)
+        !self.has_ended && self.expires_at.is_some_and(|end| now < end)
     }
 }
 
@@ -112,7 +124,9 @@ impl Aggregate for AuthSession {
                 self.expires_at = Some(*expires_at);
             }
             AuthSessionEvent::Refreshed { expires_at } => self.expires_at = Some(*expires_at),
-            AuthSessionEvent::Ended { reason } => self.ended = Some(*reason),
+            AuthSessionEvent::Ended { .. } | AuthSessionEvent::Revoked {} | AuthSessionEvent::Expired {} => {
+                self.has_ended = true;
+            }
         }
     }
 

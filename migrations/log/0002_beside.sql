@@ -47,6 +47,16 @@ create table log.open_sessions (
 );
 
 create index open_sessions_by_account on log.open_sessions (account_id);
+create index open_sessions_by_end on log.open_sessions (expires_at);
+
+-- Sessions that ended a short while ago, whose access tokens may still look good: what every process refuses. Numbers
+-- are drawn while the head of the log is locked, so they commit in their order, and a reader that has seen one has seen
+-- all before it.
+create table log.ended_sessions (
+    number bigint generated always as identity primary key,
+    session_id uuid not null,
+    ended_at timestamptz not null default now()
+);
 
 -- Refresh tokens by SHA-256. A used one is kept while its session is open, to recognise it when it comes again.
 create table log.refresh_tokens (
@@ -67,7 +77,8 @@ create table log.relay (
 
 insert into log.relay (position) values (0);
 
-grant select on log.claims, log.idempotency, log.subject_keys, log.credentials, log.open_sessions, log.refresh_tokens, log.relay
-    to registrar_command;
+grant select on log.claims, log.idempotency, log.subject_keys, log.credentials, log.open_sessions, log.refresh_tokens, log.relay,
+    log.ended_sessions to registrar_command;
+grant delete on log.ended_sessions to registrar_command;
 grant update (position, updated_at) on log.relay to registrar_command;
 grant select on log.subject_keys, log.relay to registrar_projector;

@@ -3,7 +3,8 @@
 -- Appends a batch of commands in one call. Each command is numbered from 1 and stands or falls alone:
 --   committed  its events, claims, side rows and idempotency record are in;
 --   replayed   its idempotency key was used before, nothing was written;
---   conflict   a stream that it read or writes has another version now, nothing was written;
+--   conflict   a stream that it read or writes has another version now, or an account has a session that it did not
+--              know of, nothing was written;
 --   taken      a name that it claims is held by another stream (detail: the scope), nothing was written.
 -- The caller forms batches in which no two commands touch the same stream, name or idempotency key (only reading the
 -- same stream is fine), so that the answer of one cannot hang on another.
@@ -11,8 +12,8 @@
 --   expected_*     the versions that the command's decision rests on, of streams it writes and of streams it only read
 --   event_*        the events in order; a written stream's events follow its expected version without a gap
 --   idempotency_*  at most one per command
---   side           null, or {claims, releases, subject_keys, credentials, sessions, ended_sessions, refresh_tokens},
---                  each an array of objects with the number of their command
+--   side           null, or {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
+--                  refresh_tokens}, each an array of objects with the number of their command
 create function log.append(
     command_count int,
     expected_command int[],
@@ -64,6 +65,12 @@ begin
         (select e.version from log.events e where e.stream_id = x.stream_id order by e.version desc limit 1), 0);
 
     if side is not null then
+        -- Whoever ends all sessions of an account has to have seen them all: one that began meanwhile would live on.
+        select conflicting || coalesce(array_agg(k.command), '{}') into conflicting
+        from jsonb_to_recordset(side -> 'known_sessions') as k (command int, account_id uuid, sessions uuid[])
+        where exists (
+            select from log.open_sessions s where s.account_id = k.account_id and s.session_id <> all (k.sessions));
+
         select coalesce(array_agg(c.command), '{}'), coalesce(array_agg(c.scope), '{}') into taken, taken_scope
         from jsonb_to_recordset(side -> 'claims')
             as c (command int, tenant_id uuid, scope text, digest bytea, stream_id uuid)
@@ -201,6 +208,11 @@ begin
     set expires_at = n.expires_at
     from jsonb_to_recordset(side -> 'refresh_tokens') as n (command int, session_id uuid, expires_at timestamptz)
     where n.command <> all (refused) and s.session_id = n.session_id;
+
+    insert into log.ended_sessions (session_id)
+    select e.session_id
+    from jsonb_to_recordset(side -> 'ended_sessions') as e (command int, session_id uuid)
+    where e.command <> all (refused);
 
     -- Takes the session's refresh tokens with it.
     delete from log.open_sessions s

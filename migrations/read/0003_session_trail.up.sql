@@ -11,7 +11,7 @@ create table read.session_trail (
     -- When it ends by itself. Live is: not ended, and this is not past.
     expires_at   timestamptz not null,
     ended_at     timestamptz,
-    -- Why it ended.
+    -- Why it ended: `revoked` by an admin, `expired`, or a reason of registrar.auth_session.ended.v1.
     reason       text,
     address      text,
     agent        text,

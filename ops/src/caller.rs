@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     context::RequestContext,
     problem::{PASSWORD_CHANGE_REQUIRED, Problem},
-    tokens::{Claims, TokenScope, Verifier},
+    tokens::{Claims, TokenError, TokenScope, Verifier},
 };
 
 /// A caller with a token that allows everything its role may do.
@@ -106,7 +106,11 @@ where
     let token = header.to_str().ok().and_then(bearer_token).ok_or_else(Problem::invalid_token)?;
     let claims = Verifier::from_ref(state).verify(token).map_err(|error| {
         tracing::debug!(error = crate::config::chain(&error), "a token was refused");
-        Problem::invalid_token()
+        match error {
+            TokenError::SessionsUnknown => Problem::unavailable("This process has just started.", 1),
+            TokenError::SessionEnded => Problem::invalid_token().detail("The session has ended: log in again."),
+            _ => Problem::invalid_token(),
+        }
     })?;
     let Ok(request) = RequestContext::from_request_parts(parts, state).await;
     Ok(Some(Caller::new(&claims, request)))

@@ -165,6 +165,11 @@ macro_rules! secret_args {
                 self.optional()?.ok_or($crate::config::ConfigError::Missing { name: $variable })
             }
 
+            /// The file that holds it, where it is given so.
+            pub fn path(&self) -> Option<::std::path::PathBuf> {
+                self.file.as_deref().filter(|path| !path.is_empty()).map(::std::path::PathBuf::from)
+            }
+
             /// The secret, where it is given.
             pub fn optional(&self) -> Result<Option<$crate::config::Secret>, $crate::config::ConfigError> {
                 $crate::config::optional_secret($variable, self.inline.as_ref(), self.file.as_deref())

@@ -12,6 +12,7 @@ mod audit_trail;
 mod category_list;
 mod course_catalogue;
 mod course_detail;
+mod ended_sessions;
 mod enrollment_progress;
 mod instructor_dashboard;
 mod learner_dashboard;
@@ -40,6 +41,7 @@ pub const ALL: &[Projection] = &[
     admin_dashboard::PROJECTION,
     analytics::PROJECTION,
     audit_trail::PROJECTION,
+    ended_sessions::PROJECTION,
 ];
 
 /// One view.

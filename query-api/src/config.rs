@@ -3,10 +3,10 @@
 
 use clap::{Args, Parser};
 use ops::{
-    config::{ConfigError, HttpArgs, OperationsArgs, PoolArgs, ReadDatabaseUrl, Secret, TelemetryArgs},
+    config::{ConfigError, HttpArgs, OperationsArgs, PoolArgs, ReadDatabaseUrl, Secret, TelemetryArgs, optional_secret},
     tokens::{Jwks, Verifier},
 };
-use std::time::Duration;
+use std::{path::{Path, PathBuf}, time::Duration};
 
 /// What the shared settings are where nothing else is said.
 pub const DEFAULTS: &[(&str, &str)] = &[
@@ -17,7 +17,8 @@ pub const DEFAULTS: &[(&str, &str)] = &[
 
 ops::secret_args! {
     /// The public keys that verify access tokens: the JSON Web Key Set that the command API serves at
-    /// /.well-known/jwks.json. It is no secret; whoever can change it can let anyone in.
+    /// /.well-known/jwks.json. It is no secret; whoever can change it can let anyone in. A file is looked at every
+    /// second: `registrar keys rotate` changes it under running processes.
     pub JwksArg = "JWKS", "jwks";
 }
 
@@ -77,6 +78,8 @@ pub struct Config {
     pub pool: PoolArgs,
     /// Verifies access tokens.
     pub verifier: Verifier,
+    /// The file of its keys, which may change.
+    pub jwks_file: Option<PathBuf>,
     /// The longest that a query waits for a position.
     pub min_position_wait: Duration,
 }
@@ -99,9 +102,17 @@ impl Arguments {
             database_url: self.database_url.required()?,
             pool: self.pool,
             verifier,
+            jwks_file: self.jwks.path(),
             min_position_wait: Duration::from_millis(self.consistency.min_position_wait_ms),
         })
     }
+}
+
+/// Verifies with the keys that the file holds now.
+pub fn reload_keys(file: &Path, verifier: &Verifier) -> Result<(), ConfigError> {
+    let wrong = |error| ConfigError::invalid("JWKS", ops::config::chain(&error));
+    let Some(document) = optional_secret("JWKS", None, file.to_str())? else { return Ok(()) };
+    verifier.replace_keys(&Jwks::parse(document.expose()).map_err(wrong)?).map_err(wrong)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ fn routes() -> Router<State> {
 
         .route("/v1/accounts", get(account_list::list))
         .route("/v1/accounts/{id}", get(account_list::one))
+        .route("/v1/accounts/{id}/sessions", get(session_trail::of_account))
 
         .route("/v1/categories", get(category_list::list))
 

@@ -11,6 +11,7 @@ pub mod consistency;
 pub mod http;
 pub mod openapi;
 pub mod period;
+pub mod revocation;
 pub mod snapshot;
 pub mod state;
 pub mod views;

@@ -1,18 +1,19 @@
 //! Configuration → what handlers need → serve, until a signal stops it.
 
 use ops::{
-    config::{self, ConfigError},
+    config::ConfigError,
     database::{self, DatabaseError},
     health::Health,
     http::{Edge, ServeError, operations_router},
     metrics::Metrics,
     shutdown::{Shutdown, ShutdownError},
     telemetry::{self, TelemetryError},
+    tokens::watch_files,
 };
 use query_api::{
-    config::{Arguments, Config, DEFAULTS},
+    config::{self, Arguments, Config, DEFAULTS},
     consistency::{self, Positions},
-    http,
+    http, revocation,
     state::State,
     views,
 };
@@ -39,10 +40,10 @@ enum RunError {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Arguments = config::parse(DEFAULTS);
+    let arguments: Arguments = ops::config::parse(DEFAULTS);
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => config::fail(&error),
+        Err(error) => ops::config::fail(&error),
     }
 }
 
@@ -66,6 +67,18 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
     let positions = Positions::new(config.min_position_wait);
     shutdown.spawn("positions", positions.clone().follow(watching.clone(), shutdown.token()));
 
+    let feed = database::connect(database_url, pool.role(), revocation::CONNECTIONS, "query-api sessions")?;
+    let ended = config.verifier.ended_sessions().clone();
+    ended.await_feed();
+    shutdown.spawn("ended sessions", revocation::follow(feed, ended.clone(), shutdown.token()));
+    if let Some(file) = config.jwks_file.clone() {
+        let (verifier, stop) = (config.verifier.clone(), shutdown.token());
+        shutdown.spawn("keys", async move {
+            let path = file.clone();
+            watch_files(vec![file], stop, move || config::reload_keys(&path, &verifier)).await
+        });
+    }
+
     let health = Health::new(shutdown.token())
         .required("database", {
             let reads = reads.clone();
@@ -73,6 +86,10 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
                 let reads = reads.clone();
                 async move { database::ping(&reads).await }
             }
+        })
+        .informational("ended_sessions", move || {
+            let known = ended.check();
+            async move { known }
         })
         .informational("projections", move || {
             let watching = watching.clone();

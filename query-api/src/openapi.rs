@@ -40,6 +40,7 @@ use utoipa::{
     paths(
         account_list::me,
         session_trail::mine,
+        session_trail::of_account,
         enrollment_progress::mine,
         payment_list::mine,
         submission_list::mine,

@@ -8,7 +8,7 @@ use events::{
     Personal,
     account::Account,
     auth_session::{AuthSession, AuthSessionEvent, EndReason, SessionScope},
-    ids::AccountId,
+    ids::{AccountId, AuthSessionId},
 };
 
 /// How long sessions live.
@@ -50,11 +50,25 @@ pub enum Command<'a> {
         /// How long sessions live.
         lifetimes: Lifetimes,
     },
-    /// It is to end.
+    /// It ends because of something that happened to its account.
     End {
         /// Why.
         reason: EndReason,
     },
+    /// Its own person ends it, from this session or from another.
+    EndOwn {
+        /// Which.
+        session_id: AuthSessionId,
+    },
+    /// Somebody who administers its account ends it.
+    Revoke {
+        /// The account that they name.
+        account_id: AccountId,
+        /// The account.
+        account: &'a Account,
+    },
+    /// Nobody refreshed it in time.
+    Expire,
 }
 
 /// Why not.
@@ -72,6 +86,12 @@ pub enum Refusal {
     /// The session is over.
     #[error("the session has ended: log in again")]
     SessionEnded,
+    /// There is no such session, or it is somebody else's.
+    #[error("there is no such session")]
+    NotFound,
+    /// Sessions are revoked by those above their account.
+    #[error("only an admin may do this, and only to accounts of roles below their own")]
+    NotBelowOwn,
 }
 
 /// Decides what a command does to a session.
@@ -82,8 +102,23 @@ pub fn decide(state: &AuthSession, context: &Context, command: Command<'_>) -> R
     match command {
         Command::LogIn { account_id, account, lifetimes } => log_in(context, account_id, account, lifetimes),
         Command::Refresh { account, token, lifetimes } => refresh(state, context, account, token, lifetimes),
-        Command::End { .. } if state.account_id.is_none() || state.ended.is_some() => Ok(Vec::new()),
-        Command::End { reason } => Ok(vec![AuthSessionEvent::Ended { reason }]),
+        Command::End { reason } => Ok(once(state, AuthSessionEvent::Ended { reason })),
+        Command::EndOwn { session_id } => {
+            let actor = context.actor.filter(|actor| state.account_id == Some(actor.account_id));
+            let is_here = actor.ok_or(Refusal::NotFound)?.session_id == session_id;
+            let reason = if is_here { EndReason::LoggedOut } else { EndReason::EndedByOwner };
+            Ok(once(state, AuthSessionEvent::Ended { reason }))
+        }
+        Command::Revoke { account_id, account } => {
+            check_above(context, account)?;
+            if state.account_id == Some(account_id) {
+                Ok(once(state, AuthSessionEvent::Revoked {}))
+            } else {
+                Err(Refusal::NotFound)
+            }
+        }
+        Command::Expire if state.is_live(context.now) => Ok(Vec::new()),
+        Command::Expire => Ok(once(state, AuthSessionEvent::Expired {})),
     }
 }
 
@@ -95,6 +130,18 @@ pub fn ends_by_reuse(events: &[AuthSessionEvent]) -> bool {
 /// Whether what is asked for in a session may still be done: an access token outlives the end of its session.
 pub fn check_live(state: &AuthSession, context: &Context) -> Result<(), Refusal> {
     if state.is_live(context.now) { Ok(()) } else { Err(Refusal::SessionEnded) }
+}
+
+/// Whether the caller administers the account: an admin, over accounts of lower roles.
+pub fn check_above(context: &Context, account: &Account) -> Result<(), Refusal> {
+    let actor = context.actor.filter(|actor| actor.role.administers()).ok_or(Refusal::NotBelowOwn)?;
+    let profile = account.profile.as_ref().ok_or(Refusal::NotFound)?;
+    if profile.role < actor.role { Ok(()) } else { Err(Refusal::NotBelowOwn) }
+}
+
+/// A session ends once; one that never began does not end.
+fn once(state: &AuthSession, end: AuthSessionEvent) -> Vec<AuthSessionEvent> {
+    if state.account_id.is_none() || state.has_ended { Vec::new() } else { vec![end] }
 }
 
 fn log_in(
@@ -131,7 +178,7 @@ fn refresh(
     token: PresentedToken,
     lifetimes: Lifetimes,
 ) -> Result<Vec<AuthSessionEvent>, Refusal> {
-    if state.ended.is_some() {
+    if state.has_ended {
         return Err(Refusal::InvalidRefreshToken);
     }
     // Before all else: a thief who comes late is still a thief.
@@ -146,144 +193,4 @@ fn refresh(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::given::{ADA, given, nobody};
-    use events::{Role, account::Profile};
-
-    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
-    const LIFETIMES: Lifetimes = Lifetimes { full: TimeDelta::days(7), set_password: TimeDelta::minutes(15) };
-    const FRESH: PresentedToken = PresentedToken { was_used: false, expires_at: DateTime::<Utc>::MAX_UTC };
-
-    fn account() -> Account {
-        let profile = Profile {
-            role: Role::Learner,
-            email: Some("ada@example.org".to_owned()),
-            username: None,
-            first_name: None,
-            last_name: None,
-            bio: None,
-            avatar_url: None,
-        };
-        Account { profile: Some(profile), is_active: true, portal_access: true, ..Account::default() }
-    }
-
-    fn log_in(account: &Account) -> Result<Vec<AuthSessionEvent>, Refusal> {
-        let command = Command::LogIn { account_id: ADA, account, lifetimes: LIFETIMES };
-        decide(&AuthSession::default(), &nobody(), command)
-    }
-
-    fn live() -> AuthSession {
-        given(log_in(&account()).unwrap())
-    }
-
-    fn refresh(
-        state: &AuthSession,
-        account: &Account,
-        token: PresentedToken,
-    ) -> Result<Vec<AuthSessionEvent>, Refusal> {
-        decide(state, &nobody(), Command::Refresh { account, token, lifetimes: LIFETIMES })
-    }
-
-    #[test]
-    fn the_right_password_starts_a_full_session_that_knows_where_it_came_from() {
-        let context =
-            Context { address: Some("192.0.2.7".to_owned()), agent: Some("a browser".to_owned()), ..nobody() };
-        let command = Command::LogIn { account_id: ADA, account: &account(), lifetimes: LIFETIMES };
-        let expected = AuthSessionEvent::Started {
-            account_id: ADA,
-            scope: SessionScope::Full,
-            expires_at: NOW + TimeDelta::days(7),
-            address: Some(Personal::new(ADA, "192.0.2.7".to_owned())),
-            agent: Some(Personal::new(ADA, "a browser".to_owned())),
-        };
-        assert_eq!(decide(&AuthSession::default(), &context, command), Ok(vec![expected]));
-    }
-
-    #[test]
-    fn a_temporary_password_starts_a_short_session_that_only_sets_a_password() {
-        let temporary = Account { temporary_until: Some(NOW + TimeDelta::hours(1)), ..account() };
-        let events = log_in(&temporary).unwrap();
-        let [AuthSessionEvent::Started { scope, expires_at, .. }] = events.as_slice() else { panic!("{events:?}") };
-        assert_eq!((*scope, *expires_at), (SessionScope::SetPassword, NOW + TimeDelta::minutes(15)));
-    }
-
-    #[test]
-    fn an_expired_temporary_password_is_a_wrong_one() {
-        let expired = Account { temporary_until: Some(NOW), ..account() };
-        assert_eq!(log_in(&expired), Err(Refusal::WrongCredentials));
-    }
-
-    #[test]
-    fn a_deactivated_account_cannot_be_told_from_a_wrong_password() {
-        let inactive = Account { is_active: false, portal_access: false, ..account() };
-        assert_eq!(log_in(&inactive), Err(Refusal::WrongCredentials));
-        assert_eq!(log_in(&Account::default()), Err(Refusal::WrongCredentials));
-    }
-
-    #[test]
-    fn without_portal_access_nobody_logs_in() {
-        let revoked = Account { portal_access: false, ..account() };
-        assert_eq!(log_in(&revoked), Err(Refusal::PortalAccessRevoked));
-    }
-
-    #[test]
-    fn a_refresh_moves_the_end_of_the_session() {
-        let expected = AuthSessionEvent::Refreshed { expires_at: NOW + TimeDelta::days(7) };
-        assert_eq!(refresh(&live(), &account(), FRESH), Ok(vec![expected]));
-    }
-
-    #[test]
-    fn a_refresh_token_used_twice_ends_its_session() {
-        let reused = PresentedToken { was_used: true, ..FRESH };
-        let events = refresh(&live(), &account(), reused).unwrap();
-        assert_eq!(events, [AuthSessionEvent::Ended { reason: EndReason::RefreshTokenReused }]);
-        assert!(ends_by_reuse(&events));
-        assert!(!ends_by_reuse(&refresh(&live(), &account(), FRESH).unwrap()));
-    }
-
-    #[test]
-    fn an_expired_token_refreshes_nothing() {
-        let expired = PresentedToken { expires_at: NOW, ..FRESH };
-        assert_eq!(refresh(&live(), &account(), expired), Err(Refusal::InvalidRefreshToken));
-    }
-
-    #[test]
-    fn an_ended_or_expired_session_is_not_refreshed() {
-        for reason in [EndReason::LoggedOut, EndReason::RefreshTokenReused] {
-            let ended = AuthSession { ended: Some(reason), ..live() };
-            assert_eq!(refresh(&ended, &account(), FRESH), Err(Refusal::InvalidRefreshToken));
-            let reused = PresentedToken { was_used: true, ..FRESH };
-            assert_eq!(refresh(&ended, &account(), reused), Err(Refusal::InvalidRefreshToken));
-        }
-        let expired = AuthSession { expires_at: Some(NOW), ..live() };
-        assert_eq!(refresh(&expired, &account(), FRESH), Err(Refusal::InvalidRefreshToken));
-    }
-
-    #[test]
-    fn who_may_no_longer_log_in_does_not_refresh() {
-        for account in [
-            Account { is_active: false, ..account() },
-            Account { portal_access: false, ..account() },
-            Account { temporary_until: Some(NOW + TimeDelta::hours(1)), ..account() },
-        ] {
-            assert_eq!(refresh(&live(), &account, FRESH), Err(Refusal::InvalidRefreshToken));
-        }
-    }
-
-    #[test]
-    fn a_session_ends_once() {
-        let end = Command::End { reason: EndReason::LoggedOut };
-        let events = decide(&live(), &nobody(), end).unwrap();
-        assert_eq!(events, [AuthSessionEvent::Ended { reason: EndReason::LoggedOut }]);
-        let ended = AuthSession { ended: Some(EndReason::PasswordChanged), ..live() };
-        assert_eq!(decide(&ended, &nobody(), end), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn a_token_of_an_ended_session_is_worth_nothing() {
-        assert_eq!(check_live(&live(), &nobody()), Ok(()));
-        let ended = AuthSession { ended: Some(EndReason::LoggedOut), ..live() };
-        assert_eq!(check_live(&ended, &nobody()), Err(Refusal::SessionEnded));
-    }
-}
+mod tests;

@@ -55,6 +55,21 @@ pub struct IdempotencyKey {
 }
 
 impl Context {
+    /// Nobody asks: the system itself does something that is due.
+    pub const fn of_the_system(tenant_id: TenantId, now: DateTime<Utc>, correlation_id: Uuid) -> Self {
+        Self {
+            tenant_id,
+            actor: None,
+            now,
+            correlation_id,
+            traceparent: None,
+            address: None,
+            agent: None,
+            idempotency: None,
+            if_match: None,
+        }
+    }
+
     /// What every event of the command carries.
     pub(super) fn metadata(&self) -> Metadata {
         Metadata {

@@ -48,7 +48,7 @@ impl Executor {
         }))
     }
 
-    /// The account's sessions that have not ended.
+    /// The account's sessions that have not ended. A decision that ends them takes [`super::Work::load_sessions`].
     pub async fn open_sessions(&self, account: AccountId) -> Result<Vec<AuthSessionId>, Problem> {
         let ids = sqlx::query_scalar!(
             "select session_id

@@ -84,6 +84,7 @@ impl<'a> Work<'a> {
                 subject_keys: Vec::new(),
                 credentials: Vec::new(),
                 sessions: Vec::new(),
+                known_sessions: Vec::new(),
                 ended_sessions: Vec::new(),
                 refresh_tokens: Vec::new(),
             },
@@ -207,6 +208,14 @@ impl<'a> Work<'a> {
         self.side.credentials.push((account, phc));
     }
 
+    /// The open sessions of an account. Should it have another one when the command is appended, it is decided anew: a
+    /// session that begins while all are being ended does not slip through.
+    pub async fn load_sessions(&mut self, account: AccountId) -> Result<Vec<AuthSessionId>, Problem> {
+        let sessions = self.executor.open_sessions(account).await?;
+        self.side.known_sessions.push((account, sessions.clone()));
+        Ok(sessions)
+    }
+
     /// Gives a session its next refresh token; those before it count as used from then on.
     pub fn set_refresh_token(
         &mut self,
@@ -277,7 +286,9 @@ fn keep_session_table(side: &mut Side, stream: Uuid, event: &Event) {
         Event::AuthSession(AuthSessionEvent::Started { account_id, expires_at, .. }) => {
             side.sessions.push(OpenSession { session_id, account_id: *account_id, expires_at: *expires_at });
         }
-        Event::AuthSession(AuthSessionEvent::Ended { .. }) => side.ended_sessions.push(session_id),
+        Event::AuthSession(
+            AuthSessionEvent::Ended { .. } | AuthSessionEvent::Revoked {} | AuthSessionEvent::Expired {},
+        ) => side.ended_sessions.push(session_id),
         _ => {}
     }
 }

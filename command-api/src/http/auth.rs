@@ -14,7 +14,7 @@ use crate::{
         auth_session::{self, Command, Refusal},
         password as rules,
     },
-    execute::{Context, Executor, Work},
+    execute::{Context, Work},
     limits::TooMany,
     passwords::PasswordError,
 };
@@ -22,7 +22,7 @@ use axum::http::{HeaderValue, header::WWW_AUTHENTICATE};
 use events::{
     Role,
     account::Account,
-    auth_session::{AuthSession, EndReason},
+    auth_session::AuthSession,
     ids::{AccountId, AuthSessionId},
 };
 use ops::problem::{FieldError, INVALID_TOKEN, Problem, ProblemType};
@@ -61,6 +61,8 @@ pub const PROBLEMS: &[ProblemType] = &[WRONG_CREDENTIALS, INVALID_REFRESH_TOKEN,
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
+            Refusal::NotFound => return Self::not_found().detail(refusal.to_string()),
+            Refusal::NotBelowOwn => return Self::forbidden(refusal.to_string()),
             Refusal::WrongCredentials => WRONG_CREDENTIALS,
             Refusal::InvalidRefreshToken => INVALID_REFRESH_TOKEN,
             Refusal::PortalAccessRevoked => PORTAL_ACCESS_REVOKED,
@@ -96,23 +98,25 @@ fn at(pointer: &'static str) -> impl Fn(PasswordError) -> Problem {
     }
 }
 
-/// Ends the account's open sessions but the one to keep, in the same transaction as the rest of the work.
+/// Ends the account's open sessions but the one to keep, in the same transaction as the rest of the work, and tells how
+/// many those were.
 pub(super) async fn end_sessions(
-    executor: &Executor,
     work: &mut Work<'_>,
     context: &Context,
     account_id: AccountId,
-    reason: EndReason,
+    command: Command<'_>,
     keep: Option<AuthSessionId>,
-) -> Result<(), Problem> {
-    for session_id in executor.open_sessions(account_id).await? {
+) -> Result<usize, Problem> {
+    let mut ended = 0;
+    for session_id in work.load_sessions(account_id).await? {
         if Some(session_id) != keep {
             let session = work.load::<AuthSession>(session_id).await?;
-            let events = auth_session::decide(&session.state, context, Command::End { reason })?;
+            let events = auth_session::decide(&session.state, context, command)?;
+            ended += events.len();
             work.append::<AuthSession>(session_id, events);
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// An account, as whoever logs in to it or makes it is told.

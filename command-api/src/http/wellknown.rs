@@ -7,7 +7,7 @@ use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::IntoResponse,
 };
-use ops::tokens::{Jwks, Signer};
+use ops::tokens::{Jwks, Verifier};
 
 /// How long a key set may be kept, in seconds: a new key has to be known everywhere before the first token bears it.
 const JWKS_MAX_AGE: &str = "public, max-age=300";
@@ -16,8 +16,8 @@ const JWKS_MAX_AGE: &str = "public, max-age=300";
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "well-known", responses(
     (status = 200, description = "The key set", body = Jwks)
 ))]
-pub async fn jwks(State(signer): State<Signer>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, JWKS_MAX_AGE)], Json(signer.jwks()))
+pub async fn jwks(State(verifier): State<Verifier>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, JWKS_MAX_AGE)], Json(verifier.jwks()))
 }
 
 /// This document.

@@ -53,6 +53,8 @@ pub struct Side {
     pub credentials: Vec<(AccountId, String)>,
     /// Sessions that begin.
     pub sessions: Vec<OpenSession>,
+    /// Accounts all of whose sessions the decision knows: it is made anew when one has another session.
+    pub known_sessions: Vec<(AccountId, Vec<AuthSessionId>)>,
     /// Sessions that end, and their refresh tokens with them.
     pub ended_sessions: Vec<AuthSessionId>,
     /// Sessions' new refresh tokens; those before them count as used.
@@ -254,6 +256,7 @@ struct SideRows {
     subject_keys: Vec<Value>,
     credentials: Vec<Value>,
     sessions: Vec<Value>,
+    known_sessions: Vec<Value>,
     ended_sessions: Vec<Value>,
     refresh_tokens: Vec<Value>,
 }
@@ -283,6 +286,9 @@ impl SideRows {
                 "tenant_id": tenant_id, "expires_at": session.expires_at,
             })
         }));
+        self.known_sessions.extend(side.known_sessions.iter().map(|(account_id, sessions)| {
+            json!({"command": command, "account_id": account_id, "sessions": sessions})
+        }));
         self.ended_sessions
             .extend(side.ended_sessions.iter().map(|session_id| json!({"command": command, "session_id": session_id})));
         self.refresh_tokens.extend(side.refresh_tokens.iter().map(|token| {
@@ -294,14 +300,33 @@ impl SideRows {
     }
 
     fn into_json(self) -> Option<Value> {
-        let Self { claims, releases, subject_keys, credentials, sessions, ended_sessions, refresh_tokens } = self;
-        let all = [&claims, &releases, &subject_keys, &credentials, &sessions, &ended_sessions, &refresh_tokens];
+        let Self {
+            claims,
+            releases,
+            subject_keys,
+            credentials,
+            sessions,
+            known_sessions,
+            ended_sessions,
+            refresh_tokens,
+        } = self;
+        let all = [
+            &claims,
+            &releases,
+            &subject_keys,
+            &credentials,
+            &sessions,
+            &known_sessions,
+            &ended_sessions,
+            &refresh_tokens,
+        ];
         if all.iter().all(|rows| rows.is_empty()) {
             return None;
         }
         Some(json!({
             "claims": claims, "releases": releases, "subject_keys": subject_keys, "credentials": credentials,
-            "sessions": sessions, "ended_sessions": ended_sessions, "refresh_tokens": refresh_tokens,
+            "sessions": sessions, "known_sessions": known_sessions, "ended_sessions": ended_sessions,
+            "refresh_tokens": refresh_tokens,
         }))
     }
 }

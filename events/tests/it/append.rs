@@ -5,7 +5,10 @@ use chrono::Utc;
 use events::{
     Event, Metadata, Place, Recorded, StreamRef,
     category::CategoryEvent,
-    log::{Append, Claim, Idempotency, Keyring, LogError, LogReader, LogWriter, MasterKey, Outcome, Side},
+    ids::{AccountId, AuthSessionId},
+    log::{
+        Append, Claim, Idempotency, Keyring, LogError, LogReader, LogWriter, MasterKey, OpenSession, Outcome, Side,
+    },
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;
@@ -156,6 +159,26 @@ async fn a_name_is_one_streams_until_it_is_released() {
     let releasing = Append { side: Side { releases, ..Side::default() }, ..command(first, 2, 1) };
     one(&writer, &releasing).await;
     assert_eq!(one(&writer, &claiming(second, 0)).await, Outcome::Committed { position: 4 });
+}
+
+#[tokio::test]
+async fn whoever_ends_all_sessions_of_an_account_has_seen_them_all() {
+    let database = TestDatabase::log().await;
+    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let (account_id, session_id) = (AccountId::new(Uuid::new_v4()), AuthSessionId::new(Uuid::new_v4()));
+    let session = OpenSession { session_id, account_id, expires_at: Utc::now() };
+    let begin = Side { sessions: vec![session], ..Side::default() };
+    let begin = Append { side: begin, ..command(Uuid::new_v4(), 0, 1) };
+    assert_eq!(one(&writer, &begin).await, Outcome::Committed { position: 1 });
+
+    let knowing = |sessions: Vec<AuthSessionId>| {
+        let side = Side { known_sessions: vec![(account_id, sessions)], ..Side::default() };
+        Append { side, ..command(Uuid::new_v4(), 0, 1) }
+    };
+    assert_eq!(one(&writer, &knowing(vec![])).await, Outcome::Conflict);
+    let other = AuthSessionId::new(Uuid::new_v4());
+    assert_eq!(one(&writer, &knowing(vec![other])).await, Outcome::Conflict);
+    assert_eq!(one(&writer, &knowing(vec![other, session_id])).await, Outcome::Committed { position: 2 });
 }
 
 #[tokio::test]

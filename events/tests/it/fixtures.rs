@@ -84,6 +84,8 @@ fn one_of_each() -> Vec<Event> {
         .into(),
         AuthSessionEvent::Refreshed { expires_at: at }.into(),
         AuthSessionEvent::Ended { reason: EndReason::LoggedOut }.into(),
+        AuthSessionEvent::Revoked {}.into(),
+        AuthSessionEvent::Expired {}.into(),
         CategoryEvent::Created { name: text("Business"), description: None }.into(),
         CourseEvent::Created { owner_id: ADA, details: details.clone() }.into(),
         CourseEvent::Updated { details }.into(),

@@ -56,6 +56,13 @@ fn a_process_gives_shared_settings_its_own_defaults() {
 }
 
 #[test]
+fn a_secret_that_comes_from_a_file_says_which() {
+    let settings = parsed(&["--ops-test-key-file", "/keys/one"]).unwrap();
+    assert_eq!(settings.key.path(), Some("/keys/one".into()));
+    assert_eq!(settings.other.path(), None);
+}
+
+#[test]
 fn a_secret_is_never_printed() {
     let settings = parsed(&["--ops-test-key", "hunter2"]).unwrap();
     assert_eq!(settings.key.required().unwrap().expose(), "hunter2");

@@ -74,6 +74,15 @@ fn fold(sessions: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &AuthSessionE
             row.ended_at = Some(fact.at);
             row.reason = Some(reason.as_str().to_owned());
         }
+        AuthSessionEvent::Revoked {} => {
+            row.ended_at = Some(fact.at);
+            row.reason = Some("revoked".to_owned());
+        }
+        // That it is recorded later does not make it live longer.
+        AuthSessionEvent::Expired {} => {
+            row.ended_at = Some(row.expires_at);
+            row.reason = Some("expired".to_owned());
+        }
     }
 }
 

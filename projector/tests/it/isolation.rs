@@ -6,6 +6,9 @@ use projector::projections;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
+/// What every process has to know before it knows whose a request is: ids of sessions, and nothing of a tenant.
+const OF_NO_TENANT: &[&str] = &["ended_sessions"];
+
 /// Rows that the pool sees of the table while it serves the tenant.
 async fn seen(pool: &PgPool, table: &str, tenant: Option<Uuid>) -> i64 {
     let mut transaction = pool.begin().await.unwrap();
@@ -28,7 +31,8 @@ async fn a_reader_sees_the_rows_of_its_own_tenant_only() {
     story::tell(&world).await;
     world.drain_all(500).await;
     let reader = world.read_database.pool_as("registrar_query").await;
-    for table in projections::ALL.iter().flat_map(|projection| projection.tables) {
+    let tables = projections::ALL.iter().flat_map(|projection| projection.tables);
+    for table in tables.filter(|table| !OF_NO_TENANT.contains(table)) {
         assert_eq!(seen(&reader, table, None).await, 0, "{table} without a tenant");
         assert_eq!(seen(&reader, table, Some(Uuid::from_u128(9))).await, 0, "{table} for another tenant");
         let all = seen(&world.owner, table, None).await;

@@ -178,6 +178,22 @@ async fn find(caller: SignedIn, reader: Reader, id: Uuid) -> Result<Answer, Prob
     snapshot.answer_version(account, version).await
 }
 
+/// 404 where the caller's organisation has no such account.
+pub(super) async fn require(caller: SignedIn, reader: &Reader, id: Uuid) -> Result<(), Problem> {
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let found = sqlx::query_scalar!(
+        "select account_id
+         from read.account_list
+         where tenant_id = $1
+           and account_id = $2",
+        snapshot.tenant_id(),
+        id,
+    )
+    .fetch_optional(snapshot.connection())
+    .await?;
+    found.map(drop).ok_or_else(|| snapshot.not_found())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

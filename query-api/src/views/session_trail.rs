@@ -1,5 +1,7 @@
-//! Every log-in from its start to its end: `/v1/me/sessions`, `/v1/audit/sessions`.
+//! Every log-in from its start to its end: `/v1/me/sessions`, `/v1/accounts/{id}/sessions`, `/v1/audit/sessions`. They
+//! are ended by DELETE on the same paths, which is the command API's.
 
+use super::account_list;
 use crate::{
     caller::SignedIn,
     snapshot::{Answer, Reader},
@@ -7,6 +9,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use events::Role;
 use ops::{
+    extract::Path,
     page::{Page, PageParams, PageQuery, PageRequest},
     problem::Problem,
 };
@@ -85,6 +88,26 @@ async fn sessions(
 ))]
 pub async fn mine(caller: SignedIn, reader: Reader, PageQuery { page, .. }: PageQuery) -> Result<Answer, Problem> {
     sessions(caller, reader, page, Some(caller.account_id), None).await
+}
+
+/// The sessions of an account, newest first: one's own, or for admins anyone's.
+#[utoipa::path(get, path = "/v1/accounts/{id}/sessions", tag = "account", security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The account"), PageParams), responses(
+        (status = 200, description = "A page of sessions", body = Page<Session>),
+        (status = 403, description = "`forbidden`"),
+        (status = 404, description = "`not-found`"),
+    ))]
+pub async fn of_account(
+    caller: SignedIn,
+    reader: Reader,
+    Path(id): Path<Uuid>,
+    PageQuery { page, .. }: PageQuery,
+) -> Result<Answer, Problem> {
+    if id != caller.account_id {
+        caller.require(&[Role::Admin])?;
+    }
+    account_list::require(caller, &reader, id).await?;
+    sessions(caller, reader, page, Some(id), None).await
 }
 
 /// Which sessions.

@@ -12,6 +12,7 @@ const OPEN: &[&str] = &["/v1/categories", "/v1/courses", "/v1/courses/{id}", "/v
 const FOR_SOME: &[(&str, &[Person])] = &[
     ("/v1/accounts", &[Person::Ada, Person::Auditor]),
     ("/v1/accounts/{id}", &[Person::Ben, Person::Ida, Person::Auditor]),
+    ("/v1/accounts/{id}/sessions", &[Person::Ben, Person::Ida, Person::Auditor]),
     ("/v1/dashboards/learner", &[Person::Ida, Person::Auditor, Person::Admin, Person::Superadmin]),
     ("/v1/dashboards/instructor", &[Person::Ada, Person::Auditor, Person::Admin, Person::Superadmin]),
     ("/v1/dashboards/admin", &[Person::Ada, Person::Ida, Person::Auditor]),

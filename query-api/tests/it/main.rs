@@ -7,5 +7,6 @@ mod consistency;
 mod isolation;
 mod pages;
 mod process;
+mod revocation;
 mod views;
 mod world;

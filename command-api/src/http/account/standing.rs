@@ -5,6 +5,7 @@ use crate::{
     config::Settings,
     domain::{
         account::{self, Command, Refusal, Standing, identifier::Email},
+        auth_session::Command::End as EndSession,
         password::Password,
     },
     execute::{Answer, Context, Executor, Reply},
@@ -47,7 +48,7 @@ async fn stand(
                 work.check_if_match(&account)?;
                 work.append::<Account>(id, events);
                 if let Some(reason) = ending {
-                    auth::end_sessions(executor, work, context, id, reason, None).await?;
+                    auth::end_sessions(work, context, id, EndSession { reason }, None).await?;
                 }
                 Ok(Reply::ok(id))
             })
@@ -323,7 +324,7 @@ pub async fn reset_password(
     let temporary_password = generate_temporary();
     // Hashed once, however often the command is decided, and not before it is known to be allowed.
     let hashed = &OnceCell::new();
-    let (executor, context, passwords, standing) = (&executor, &context, &passwords, &standing);
+    let (context, passwords, standing) = (&context, &passwords, &standing);
     let temporary_password = temporary_password.as_str();
     executor
         .execute(context, "account.reset_password", |work| {
@@ -335,7 +336,8 @@ pub async fn reset_password(
                 let phc = hashed.get_or_try_init(|| passwords.hash(Password::new(temporary_password))).await?;
                 work.append::<Account>(id, events);
                 work.set_credential(id, phc.clone());
-                auth::end_sessions(executor, work, context, id, EndReason::PasswordChanged, None).await?;
+                let end = EndSession { reason: EndReason::PasswordChanged };
+                auth::end_sessions(work, context, id, end, None).await?;
                 Ok(Reply::ok(id).with_secret("temporary_password", temporary_password))
             })
         })

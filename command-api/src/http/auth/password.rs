@@ -4,7 +4,7 @@ use super::{at, end_sessions};
 use crate::{
     domain::{
         account::{self, Command},
-        auth_session::{self, Refusal},
+        auth_session::{self, Command::End as EndSession, Refusal},
         password::Password,
     },
     execute::{Answer, Executor, Reply},
@@ -84,7 +84,8 @@ pub async fn set_password(
                 let phc = hashed.get_or_try_init(admit).await.map_err(at("/new_password"))?;
                 work.append::<Account>(actor.account_id, events);
                 work.set_credential(actor.account_id, phc.clone());
-                end_sessions(executor, work, context, actor.account_id, EndReason::PasswordChanged, keep).await?;
+                let end = EndSession { reason: EndReason::PasswordChanged };
+                end_sessions(work, context, actor.account_id, end, keep).await?;
                 Ok(Reply::ok(actor.account_id))
             })
         })

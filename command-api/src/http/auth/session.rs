@@ -21,7 +21,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use events::{
     account::Account,
-    auth_session::{AuthSession, AuthSessionEvent, EndReason, SessionScope},
+    auth_session::{AuthSession, AuthSessionEvent, SessionScope},
     ids::{AccountId, AuthSessionId},
     log::Keyring,
 };
@@ -230,7 +230,7 @@ pub async fn refresh(
 /// Marks the answer of a command that was carried out by turning its caller away.
 const REUSED: &str = "reused";
 
-/// Ends the caller's session. Its access token lives on until it expires.
+/// Ends the caller's session. Its access token is refused everywhere within a second.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("bearer" = [])), responses(
     (status = 204, description = "Logged out, now or before"),
 ))]
@@ -245,8 +245,7 @@ pub async fn log_out(
         .execute(context, "auth_session.log_out", |work| {
             Box::pin(async move {
                 let session = work.load::<AuthSession>(session_id).await?;
-                let command = Command::End { reason: EndReason::LoggedOut };
-                let events = auth_session::decide(&session.state, context, command)?;
+                let events = auth_session::decide(&session.state, context, Command::EndOwn { session_id })?;
                 work.append::<AuthSession>(session_id, events);
                 Ok(Reply::ok(session_id))
             })

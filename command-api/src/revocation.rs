@@ -1,0 +1,84 @@
+//! Tells this process which sessions have ended: what it and its fellows append stands in `log.ended_sessions` from the
+//! commit on, and is looked at every [`INTERVAL`]. While the log cannot be read no command can be carried out either, so
+//! nothing that is new is missed by anyone who could use it.
+
+use chrono::{DateTime, Utc};
+use ops::tokens::EndedSessions;
+use sqlx::PgPool;
+use std::{convert::Infallible, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Connections that [`follow`] uses: its own, so that a busy pool does not keep an ended session alive.
+pub const CONNECTIONS: u32 = 1;
+/// How often the log is asked.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait after a failure.
+const BACK_OFF: Duration = Duration::from_millis(500);
+/// Sessions read at a time.
+const BATCH: i64 = 5_000;
+
+/// Reads which sessions end, until the stop.
+pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken) -> Result<(), Infallible> {
+    let mut follower = Follower { pool, ended, known: 0, fails: false };
+    while !stop.is_cancelled() {
+        let pause = follower.advance().await;
+        stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+    Ok(())
+}
+
+struct Follower {
+    pool: PgPool,
+    ended: EndedSessions,
+    /// The number of the last that was read.
+    known: i64,
+    fails: bool,
+}
+
+impl Follower {
+    /// Takes in what is new; how long to wait before the next time.
+    async fn advance(&mut self) -> Duration {
+        match self.read().await {
+            Ok(count) if count >= BATCH => Duration::ZERO,
+            Ok(_) => {
+                self.ended.heard(Utc::now());
+                self.fails = false;
+                INTERVAL
+            }
+            Err(error) => {
+                if !self.fails {
+                    ops::telemetry::error(&error, "which sessions have ended cannot be read");
+                    self.fails = true;
+                }
+                BACK_OFF
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<i64, sqlx::Error> {
+        let rows = sqlx::query!(
+            "select number, session_id, ended_at
+             from log.ended_sessions
+             where number > $1
+             order by number
+             limit $2",
+            self.known,
+            BATCH,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for row in &rows {
+            self.ended.end(row.session_id, row.ended_at);
+        }
+        self.known = rows.last().map_or(self.known, |last| last.number);
+        Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Removes what no process needs any more; how much that was.
+pub async fn forget(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!("delete from log.ended_sessions where ended_at < $1", now - ops::tokens::REMEMBERED)
+        .execute(pool)
+        .await?;
+    Ok(deleted.rows_affected())
+}
