@@ -138,12 +138,15 @@ impl Modify for Conventions {
                 }
                 if path.starts_with("/v1/") {
                     add_headers(operation);
-                    add_problems(operation);
+                    add_problems(operation, ANY_SCOPE.contains(&path.as_str()));
                 }
             }
         }
     }
 }
+
+/// The routes that a token of a temporary password opens too.
+const ANY_SCOPE: [&str; 2] = ["/v1/auth/logout", "/v1/auth/set-password"];
 
 fn description() -> String {
     let mut text = String::from(
@@ -184,19 +187,21 @@ fn idempotency_key() -> Parameter {
 }
 
 /// Adds the problems that any such route may answer with to those that it documents, and gives each its content.
-fn add_problems(operation: &mut Operation) {
-    let takes_a_body = operation.request_body.is_some();
+fn add_problems(operation: &mut Operation, any_scope: bool) {
     let is_secured = operation.security.as_ref().is_some_and(|security| !security.is_empty());
+    // A command without fields takes a body too: none, or one without members.
     let generic = [
-        (problem::MALFORMED_JSON, takes_a_body),
+        (problem::MALFORMED_JSON, true),
+        (problem::IDEMPOTENCY_KEY_REQUIRED, true),
         (problem::UNAUTHENTICATED, is_secured),
         (problem::INVALID_TOKEN, is_secured),
+        (problem::PASSWORD_CHANGE_REQUIRED, is_secured && !any_scope),
         (problem::REQUEST_TIMEOUT, true),
         (problem::CONFLICT, true),
         (problem::IDEMPOTENCY_IN_FLIGHT, true),
-        (problem::PAYLOAD_TOO_LARGE, takes_a_body),
-        (problem::UNSUPPORTED_MEDIA_TYPE, takes_a_body),
-        (problem::INVALID_REQUEST, takes_a_body),
+        (problem::PAYLOAD_TOO_LARGE, true),
+        (problem::UNSUPPORTED_MEDIA_TYPE, true),
+        (problem::INVALID_REQUEST, true),
         (problem::IDEMPOTENCY_KEY_REUSED, true),
         (problem::HEADERS_TOO_LARGE, true),
         (problem::INTERNAL, true),

@@ -2,5 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, failing is how to say no")]
 
+mod academy;
+mod access;
 mod capabilities;
+mod client;
+mod contract;
+mod gates;
+mod refusals;
 mod world;

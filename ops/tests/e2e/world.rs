@@ -1,53 +1,38 @@
 //! A Registrar of the test's own: three processes, two databases, one stream, and a client.
 
+use crate::client::{Answer, Call, Client, Refused};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ops::tokens::{Signer, generate_signing_key_pem};
-use reqwest::{Client, Method, StatusCode, header::HeaderMap};
+use chrono::Utc;
+use ops::{
+    config::Secret,
+    tokens::{Grant, Signer, TokenScope, generate_signing_key_pem},
+};
 use serde_json::{Value, json};
 use std::{
     env,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use testkit::{TestDatabase, TestStream, eventually};
+use uuid::Uuid;
 
 pub const BOOTSTRAP_TOKEN: &str = "a-bootstrap-token-for-one-test";
 pub const PASSWORD: &str = "violet-harbour-candle-42";
 
 /// The running system; it is killed with this value.
 pub struct World {
-    processes: Vec<Child>,
+    processes: Mutex<Vec<Child>>,
     pub command_api: String,
     pub query_api: String,
-    client: Client,
-    _log: TestDatabase,
-    _read: TestDatabase,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    /// The body of an answer of this status; any other fails the test and shows the problem.
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        self.body
-    }
-
-    /// The last part of the problem's type, of an answer of this status.
-    #[track_caller]
-    pub fn problem(self, status: u16) -> String {
-        let body = self.expect(status);
-        body["type"].as_str().expect("a problem").rsplit('/').next().unwrap().to_owned()
-    }
+    pub client: Client,
+    pub log: TestDatabase,
+    pub read: TestDatabase,
+    stream: TestStream,
+    pem: Secret,
+    signer: Signer,
 }
 
 fn binary(name: &str) -> PathBuf {
@@ -56,121 +41,105 @@ fn binary(name: &str) -> PathBuf {
     PathBuf::from(folder).join(name)
 }
 
-/// Ports that were free a moment ago, all different.
-fn free_ports<const N: usize>() -> [u16; N] {
+/// Addresses whose ports were free a moment ago, all different.
+fn free_addresses<const N: usize>() -> [String; N] {
     let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
 impl World {
     pub async fn start() -> Self {
-        let (log, read, stream) = (TestDatabase::log().await, TestDatabase::read().await, TestStream::unique());
         let pem = generate_signing_key_pem().unwrap();
         let signer = Signer::from_pem(&pem, "registrar", "registrar", Duration::from_mins(15)).unwrap();
-        let jwks = serde_json::to_string(&signer.jwks()).unwrap();
-        let [commands, queries, op_commands, op_projector, op_queries] = free_ports();
-        let local = |port: u16| format!("127.0.0.1:{port}");
-
-        let mut processes = Vec::new();
-        let mut start = |name: &str, operations: u16, settings: &[(&str, &str)]| {
-            let child = Command::new(binary(name))
-                .env_clear()
-                .env("OPERATIONS_ADDRESS", local(operations))
-                .env("LOG_LEVEL", "warn")
-                .env("DATABASE_POOL_SIZE", "6")
-                .envs(settings.iter().copied())
-                .stdout(Stdio::null())
-                .stderr(Stdio::inherit())
-                .spawn()
-                .unwrap();
-            processes.push(child);
+        let mut world = Self {
+            processes: Mutex::default(),
+            command_api: String::new(),
+            query_api: String::new(),
+            client: Client::new(),
+            log: TestDatabase::log().await,
+            read: TestDatabase::read().await,
+            stream: TestStream::unique(),
+            pem,
+            signer,
         };
-        let master = STANDARD.encode([7; 32]);
-        let (log_url, read_url) = (log.url(), read.url());
-        let nats = [
-            ("NATS_URL", &*stream.url),
-            ("NATS_STREAM", &stream.name),
-            ("NATS_SUBJECT_PREFIX", &stream.subject_prefix),
-        ];
-        let projector =
-            [("DATABASE_URL", &*log_url), ("READ_DATABASE_URL", &read_url), ("MASTER_KEY", &master)].into_iter();
-        start("projector", op_projector, &projector.chain(nats).collect::<Vec<_>>());
-        let (listen_commands, listen_queries) = (local(commands), local(queries));
-        let command_api = [
-            ("DATABASE_URL", &*log_url),
-            ("MASTER_KEY", &master),
-            ("SIGNING_KEY", pem.expose()),
-            ("BOOTSTRAP_TOKEN", BOOTSTRAP_TOKEN),
-            ("LISTEN_ADDRESS", &listen_commands),
-            ("ARGON2_MEMORY_KIB", "1024"),
-            ("LOGIN_RATE_PER_MINUTE", "0"),
-        ];
-        start("command-api", op_commands, &command_api.into_iter().chain(nats).collect::<Vec<_>>());
-        start(
-            "query-api",
-            op_queries,
-            &[("READ_DATABASE_URL", &read_url), ("JWKS", &jwks), ("LISTEN_ADDRESS", &listen_queries)],
-        );
-
-        let world = Self {
-            processes,
-            command_api: format!("http://{listen_commands}"),
-            query_api: format!("http://{listen_queries}"),
-            client: Client::builder().no_proxy().build().unwrap(),
-            _log: log,
-            _read: read,
-        };
-        for port in [op_commands, op_projector, op_queries] {
-            let url = format!("http://{}/health/ready", local(port));
-            eventually(&url, Duration::from_secs(30), async || {
-                world.client.get(&url).send().await.ok().filter(|answer| answer.status().is_success())
-            })
-            .await;
+        let (projector, commands, queries) =
+            (world.spawn("projector", &[]), world.spawn("command-api", &[]), world.spawn("query-api", &[]));
+        (world.command_api, world.query_api) = (commands.http, queries.http);
+        for operations in [projector.operations, commands.operations, queries.operations] {
+            world.answers(&format!("{operations}/health/ready")).await;
         }
         world
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        url: String,
-        token: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> Answer {
-        let mut request = self.client.request(method, url);
-        if !token.is_empty() {
-            request = request.bearer_auth(token);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = answer.text().await.unwrap();
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(json!(text)) };
-        Answer { status, headers, body }
+    /// One more process of the system, with further settings; its address, once it answers there.
+    pub async fn another(&self, name: &str, settings: &[(&str, &str)]) -> String {
+        let process = self.spawn(name, settings);
+        self.answers(&format!("{}/health/live", process.operations)).await;
+        process.http
+    }
+
+    async fn answers(&self, url: &str) {
+        let answers = async || self.client.reaches(url).await.then_some(());
+        eventually(url, Duration::from_secs(30), answers).await;
+    }
+
+    /// Starts a process of the system.
+    fn spawn(&self, name: &str, settings: &[(&str, &str)]) -> Addresses {
+        let [http, operations] = free_addresses();
+        let master = STANDARD.encode([7; 32]);
+        let jwks = serde_json::to_string(&self.signer.jwks()).unwrap();
+        let child = Command::new(binary(name))
+            .env_clear()
+            .env("LOG_LEVEL", "off")
+            .env("LISTEN_ADDRESS", &http)
+            .env("OPERATIONS_ADDRESS", &operations)
+            .env("DATABASE_POOL_SIZE", "6")
+            .env("DATABASE_URL", self.log.url())
+            .env("READ_DATABASE_URL", self.read.url())
+            .env("NATS_URL", &self.stream.url)
+            .env("NATS_STREAM", &self.stream.name)
+            .env("NATS_SUBJECT_PREFIX", &self.stream.subject_prefix)
+            .env("MASTER_KEY", master)
+            .env("SIGNING_KEY", self.pem.expose())
+            .env("JWKS", jwks)
+            .env("BOOTSTRAP_TOKEN", BOOTSTRAP_TOKEN)
+            .env("ARGON2_MEMORY_KIB", "1024")
+            .env("LOGIN_RATE_PER_MINUTE", "0")
+            .env("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0")
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        let url = |address| format!("http://{address}");
+        Addresses { http: url(http), operations: url(operations) }
+    }
+
+    /// Sends a request to the API that it is for: a GET reads, anything else commands.
+    pub async fn send(&self, call: Call) -> Answer {
+        let base = if call.method == "GET" { &self.query_api } else { &self.command_api };
+        self.client.send(base, call).await
+    }
+
+    /// How every request so far was refused that was.
+    pub fn refused(&self) -> Vec<Refused> {
+        self.client.refused()
     }
 
     /// Posts a command; an empty token is none.
     pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
-        self.send(Method::POST, format!("{}{path}", self.command_api), token, &[], Some(body)).await
+        self.send(Call::post(path).token(token).json(&body)).await
     }
 
     /// Posts a command with an idempotency key.
     pub async fn post_once(&self, path: &str, token: &str, key: &str, body: Value) -> Answer {
-        let headers = [("idempotency-key", key)];
-        self.send(Method::POST, format!("{}{path}", self.command_api), token, &headers, Some(body)).await
+        self.send(Call::post(path).token(token).header("idempotency-key", key).json(&body)).await
     }
 
     /// Reads a view that reflects at least the position.
     pub async fn read(&self, path: &str, token: &str, position: i64) -> Answer {
-        let position = position.to_string();
-        let headers = [("registrar-min-position", &*position)];
-        self.send(Method::GET, format!("{}{path}", self.query_api), token, &headers, None).await
+        self.send(Call::get(path).token(token).header("registrar-min-position", &position.to_string())).await
     }
 
     /// Logs in and gives the access token.
@@ -179,42 +148,69 @@ impl World {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// An access token of nobody whom the system knows, signed as it signs.
+    pub fn forge(&self, tenant_id: Uuid, role: &str, scope: TokenScope) -> String {
+        let (account_id, session_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let grant = Grant { account_id, tenant_id, session_id, role: role.to_owned(), scope };
+        self.signer.issue(grant, Utc::now()).unwrap().0
+    }
+
     /// A new learner's access token and account id.
     pub async fn learner(&self, name: &str) -> (String, String) {
         let email = format!("{name}@example.org");
         let person = json!({"email": email, "password": PASSWORD, "first_name": name, "last_name": "Learner"});
         let account = self.post("/v1/auth/register", "", person).await.expect(201);
-        (self.log_in(&email, PASSWORD).await, account["id"].as_str().unwrap().to_owned())
+        (self.log_in(&email, PASSWORD).await, id_of(&account))
     }
 
     /// The first superadmin's access token.
     pub async fn superadmin(&self) -> String {
-        let person = json!({
-            "token": BOOTSTRAP_TOKEN, "email": "root@example.org", "password": PASSWORD,
-            "first_name": "Grace", "last_name": "Hopper",
-        });
-        self.post("/v1/auth/bootstrap", "", person).await.expect(201);
+        self.post("/v1/auth/bootstrap", "", first_superadmin()).await.expect(201);
         self.log_in("root@example.org", PASSWORD).await
     }
 
     /// A published course of one lesson: its id and the lesson's.
     pub async fn course(&self, admin: &str, price: Option<i64>) -> (String, String) {
+        let (course, lesson) = self.draft(admin, price).await;
+        self.post(&format!("/v1/courses/{course}/publish"), admin, json!({})).await.expect(200);
+        (course, lesson)
+    }
+
+    /// A course of one lesson that is not published yet: its id and the lesson's.
+    pub async fn draft(&self, owner: &str, price: Option<i64>) -> (String, String) {
         let mut course = json!({"title": "Bookkeeping", "description": "Debit and credit"});
         if let Some(amount_minor) = price {
             course["price"] = json!({"amount_minor": amount_minor, "currency": "EUR"});
         }
-        let course = self.post("/v1/courses", admin, course).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let course = id_of(&self.post("/v1/courses", owner, course).await.expect(201));
         let lesson = json!({"title": "The ledger", "content_type": "text", "content": "Two columns."});
-        let lesson = self.post(&format!("/v1/courses/{course}/lessons"), admin, lesson).await.expect(201);
-        self.post(&format!("/v1/courses/{course}/publish"), admin, json!({})).await.expect(200);
-        let lesson = lesson["lesson_id"].as_str().or(lesson["id"].as_str()).unwrap().to_owned();
-        (course, lesson)
+        let lesson = self.post(&format!("/v1/courses/{course}/lessons"), owner, lesson).await.expect(201);
+        (course, id_of(&lesson))
     }
+}
+
+/// What [`World::superadmin`] posts.
+pub fn first_superadmin() -> Value {
+    json!({
+        "token": BOOTSTRAP_TOKEN, "email": "root@example.org", "password": PASSWORD,
+        "first_name": "Grace", "last_name": "Hopper",
+    })
+}
+
+/// The id that a command answered.
+pub fn id_of(answer: &Value) -> String {
+    answer["id"].as_str().expect("an id").to_owned()
+}
+
+/// Where a process listens.
+struct Addresses {
+    http: String,
+    operations: String,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for process in &mut self.processes {
+        for process in self.processes.get_mut().unwrap_or_else(PoisonError::into_inner) {
             let _ = process.kill();
             let _ = process.wait();
         }

@@ -42,8 +42,6 @@ pub struct SetPassword {
     responses(
         (status = 200, description = "Set; the id is the account's", body = Done),
         (status = 401, description = "`wrong-credentials`"),
-        (status = 403, description = "`forbidden`"),
-        (status = 404, description = "`not-found`"),
         (status = 422, description = "`weak-password`"),
         (status = 429, description = "`too-many-requests`"),
     ))]

@@ -1,0 +1,178 @@
+//! An organisation with somebody in every role and something of every kind, made by commands.
+
+use crate::{
+    client::Call,
+    world::{PASSWORD, World, id_of},
+};
+use serde_json::{Value, json};
+
+/// Every role there is.
+pub const ROLES: [&str; 5] = ["learner", "instructor", "auditor", "admin", "superadmin"];
+
+/// The academy's people and things, by their ids.
+pub struct Academy {
+    /// The learner's, who is in `course` and in `paid`.
+    pub learner: String,
+    /// The account of a learner on whom nothing else hangs.
+    pub bystander: String,
+    /// One that is deactivated.
+    pub dormant: String,
+    pub category: String,
+    /// A published course that costs nothing, of the instructor's.
+    pub course: String,
+    pub lesson: String,
+    /// A published course that costs 49.99 euro, of the instructor's.
+    pub paid: String,
+    /// Two more of these, in which nobody is.
+    pub empty: String,
+    pub unpaid: String,
+    /// A course of the instructor's that is not published.
+    pub draft: String,
+    /// Learner and course.
+    pub enrollment: String,
+    pub payment: String,
+    /// Of no course, open to any learner, as often as they like.
+    pub assessment: String,
+    pub submission: String,
+    /// The position at which all of this is there.
+    pub position: i64,
+}
+
+impl Academy {
+    /// Fills the installation's first organisation.
+    pub async fn open(world: &World) -> Self {
+        let superadmin = world.superadmin().await;
+        Self::fill(world, &superadmin).await
+    }
+
+    /// Makes people and things, as somebody who may.
+    pub async fn fill(world: &World, superadmin: &str) -> Self {
+        for role in ["learner", "instructor", "auditor", "admin"] {
+            hire(world, superadmin, role, role).await;
+        }
+        let bystander = hire(world, superadmin, "bystander", "learner").await;
+        let dormant = hire(world, superadmin, "dormant", "learner").await;
+        world.send(Call::post(format!("/v1/accounts/{dormant}/deactivate")).token(superadmin)).await.expect(200);
+        let [learner, instructor, admin] = [
+            world.log_in("learner@example.org", PASSWORD).await,
+            world.log_in("instructor@example.org", PASSWORD).await,
+            world.log_in("admin@example.org", PASSWORD).await,
+        ];
+        let category = world.post("/v1/categories", &admin, json!({"name": "Bookkeeping"})).await.expect(201);
+        let mut courses = Vec::new();
+        for price in [None, Some(4_999), None, Some(4_999)] {
+            let (course, lesson) = world.draft(&instructor, price).await;
+            world.post(&format!("/v1/courses/{course}/publish"), &admin, json!({})).await.expect(200);
+            courses.push((course, lesson));
+        }
+        let [(course, lesson), (paid, _), (empty, _), (unpaid, _)] = courses.try_into().unwrap();
+        let (draft, _) = world.draft(&instructor, None).await;
+        let enrolled = world.post("/v1/enrollments", &learner, json!({"course_id": course})).await.expect(201);
+        let order = json!({"course_id": paid});
+        let payment = world.post_once("/v1/payments", &learner, "the-first-order", order).await.expect(201);
+        let assessment = world.post("/v1/assessments", &instructor, assessment(None)).await.expect(201);
+        let path = format!("/v1/assessments/{}/submissions", id_of(&assessment));
+        let submission = world.post(&path, &learner, answers("a")).await.expect(201);
+        Self {
+            learner: world.read("/v1/me", &learner, position_of(&submission)).await.expect(200)["id"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+            bystander,
+            dormant,
+            category: id_of(&category),
+            course,
+            lesson,
+            paid,
+            empty,
+            unpaid,
+            draft,
+            enrollment: id_of(&enrolled),
+            payment: id_of(&payment),
+            assessment: id_of(&assessment),
+            submission: id_of(&submission),
+            position: position_of(&submission),
+        }
+    }
+
+    /// The ids and the names by which something of the academy would be known.
+    pub fn marks(&self) -> Vec<&str> {
+        vec![
+            &self.learner,
+            &self.bystander,
+            &self.dormant,
+            &self.category,
+            &self.course,
+            &self.lesson,
+            &self.paid,
+            &self.empty,
+            &self.unpaid,
+            &self.draft,
+            &self.enrollment,
+            &self.payment,
+            &self.assessment,
+            &self.submission,
+        ]
+    }
+}
+
+/// A new session of somebody in a role; the superadmin is the first one.
+pub async fn sign_in(world: &World, role: &str) -> String {
+    let name = if role == "superadmin" { "root" } else { role };
+    world.log_in(&format!("{name}@example.org"), PASSWORD).await
+}
+
+/// Creates an account and chooses its password; its id.
+async fn hire(world: &World, superadmin: &str, name: &str, role: &str) -> String {
+    let (id, temporary) = create(world, superadmin, name, role).await;
+    let token = world.log_in(&format!("{name}@example.org"), &temporary).await;
+    let chosen = json!({"new_password": PASSWORD});
+    world.post("/v1/auth/set-password", &token, chosen).await.expect(200);
+    id
+}
+
+/// Creates an account: its id and its temporary password.
+pub async fn create(world: &World, admin: &str, name: &str, role: &str) -> (String, String) {
+    let created = world.post("/v1/accounts", admin, person(name, role)).await.expect(201);
+    (id_of(&created), created["temporary_password"].as_str().unwrap().to_owned())
+}
+
+/// What creates an account.
+pub fn person(name: &str, role: &str) -> Value {
+    json!({
+        "email": format!("{name}@example.org"), "role": role, "first_name": "Robin",
+        "last_name": format!("The {role}"),
+    })
+}
+
+/// What creates an assessment of one question.
+pub fn assessment(course: Option<&str>) -> Value {
+    let options = json!([{"id": "a", "text": "Ask", "score": 2}, {"id": "b", "text": "Wait", "score": 0}]);
+    json!({
+        "title": "First day", "kind": "sjt", "course_id": course,
+        "items": [{"id": "q1", "prompt": "What now?", "options": options}],
+    })
+}
+
+/// What answers it.
+pub fn answers(option: &str) -> Value {
+    json!({"answers": [{"item_id": "q1", "option_id": option}]})
+}
+
+/// The position that a command answered.
+pub fn position_of(answer: &Value) -> i64 {
+    answer["position"].as_i64().expect("a position")
+}
+
+/// A token that can only set a password, of somebody who was created just now.
+pub async fn newcomer(world: &World, admin: &str, name: &str) -> String {
+    let (_, temporary) = create(world, admin, name, "learner").await;
+    world.log_in(&format!("{name}@example.org"), &temporary).await
+}
+
+/// Logs in and gives the refresh token.
+pub async fn refresh_token(world: &World, role: &str) -> String {
+    let credentials = json!({"email": format!("{role}@example.org"), "password": PASSWORD});
+    let session = world.send(Call::post("/v1/auth/login").json(&credentials)).await.expect(200);
+    session["refresh_token"].as_str().unwrap().to_owned()
+}
