@@ -5,18 +5,30 @@ use crate::{
     world::{PASSWORD, World, id_of},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Every role there is.
 pub const ROLES: [&str; 5] = ["learner", "instructor", "auditor", "admin", "superadmin"];
+
+/// What admins do to accounts: the last part of the path.
+const STANDINGS: [&str; 9] = [
+    "{id}",
+    "deactivate",
+    "activate",
+    "role",
+    "email",
+    "grant-portal-access",
+    "revoke-portal-access",
+    "reset-password",
+    "unlock",
+];
 
 /// The academy's people and things, by their ids.
 pub struct Academy {
     /// The learner's, who is in `course` and in `paid`.
     pub learner: String,
-    /// The account of a learner on whom nothing else hangs.
-    pub bystander: String,
-    /// One that is deactivated.
-    pub dormant: String,
+    /// For each of [`STANDINGS`], the account of a learner to whom it can be done.
+    pub bystanders: BTreeMap<&'static str, String>,
     pub category: String,
     /// A published course that costs nothing, of the instructor's.
     pub course: String,
@@ -50,9 +62,15 @@ impl Academy {
         for role in ["learner", "instructor", "auditor", "admin"] {
             hire(world, superadmin, role, role).await;
         }
-        let bystander = hire(world, superadmin, "bystander", "learner").await;
-        let dormant = hire(world, superadmin, "dormant", "learner").await;
-        world.send(Call::post(format!("/v1/accounts/{dormant}/deactivate")).token(superadmin)).await.expect(200);
+        let mut bystanders = BTreeMap::new();
+        for standing in STANDINGS {
+            let name = format!("bystander-{}", bystanders.len());
+            bystanders.insert(standing, create(world, superadmin, &name, "learner").await.0);
+        }
+        for (before, standing) in [("deactivate", "activate"), ("revoke-portal-access", "grant-portal-access")] {
+            let path = format!("/v1/accounts/{}/{before}", bystanders[standing]);
+            world.send(Call::post(path).token(superadmin)).await.expect(200);
+        }
         let [learner, instructor, admin] = [
             world.log_in("learner@example.org", PASSWORD).await,
             world.log_in("instructor@example.org", PASSWORD).await,
@@ -78,8 +96,7 @@ impl Academy {
                 .as_str()
                 .unwrap()
                 .to_owned(),
-            bystander,
-            dormant,
+            bystanders,
             category: id_of(&category),
             course,
             lesson,
@@ -97,10 +114,9 @@ impl Academy {
 
     /// The ids and the names by which something of the academy would be known.
     pub fn marks(&self) -> Vec<&str> {
-        vec![
-            &self.learner,
-            &self.bystander,
-            &self.dormant,
+        let mut marks: Vec<&str> = self.bystanders.values().map(String::as_str).collect();
+        marks.extend([
+            self.learner.as_str(),
             &self.category,
             &self.course,
             &self.lesson,
@@ -112,7 +128,8 @@ impl Academy {
             &self.payment,
             &self.assessment,
             &self.submission,
-        ]
+        ]);
+        marks
     }
 }
 

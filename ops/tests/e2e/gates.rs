@@ -41,8 +41,15 @@ pub const GATES: &[(&str, Gate)] = &[
 
     ("POST /v1/accounts", ADMINS),
     ("PATCH /v1/accounts/{id}", ADMINS),
+    ("DELETE /v1/accounts/{id}", ADMINS),
     ("POST /v1/accounts/{id}/deactivate", ADMINS),
     ("POST /v1/accounts/{id}/activate", ADMINS),
+    ("POST /v1/accounts/{id}/role", ADMINS),
+    ("POST /v1/accounts/{id}/email", ADMINS),
+    ("POST /v1/accounts/{id}/grant-portal-access", ADMINS),
+    ("POST /v1/accounts/{id}/revoke-portal-access", ADMINS),
+    ("POST /v1/accounts/{id}/reset-password", ADMINS),
+    ("POST /v1/accounts/{id}/unlock", ADMINS),
     ("POST /v1/categories", ADMINS),
     ("POST /v1/courses", AUTHORS),
     ("PATCH /v1/courses/{id}", AUTHORS),
@@ -110,8 +117,7 @@ pub fn someone_for(operation: &Operation) -> Option<&'static str> {
 pub fn path_of(operation: &Operation, academy: &Academy) -> String {
     let (_, rest) = operation.path.split_once("/v1/").unwrap();
     let id = match (rest.split('/').next().unwrap(), rest.rsplit('/').next().unwrap()) {
-        ("accounts", "activate") => &academy.dormant,
-        ("accounts", _) => &academy.bystander,
+        ("accounts", standing) if operation.path.contains('{') => &academy.bystanders[standing],
         ("courses", "publish" | "archive") => &academy.draft,
         ("courses", _) => &academy.course,
         ("enrollments", _) => &academy.enrollment,
@@ -148,6 +154,8 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         "POST /v1/auth/set-password" => json!({"new_password": PASSWORD, "current_password": PASSWORD}),
         "POST /v1/accounts" => person(&unique(), "learner"),
         "PATCH /v1/accounts/{id}" => json!({"bio": unique()}),
+        "POST /v1/accounts/{id}/role" => json!({"role": "instructor"}),
+        "POST /v1/accounts/{id}/email" => json!({"email": format!("{}@example.org", unique())}),
         "POST /v1/categories" => json!({"name": unique()}),
         "POST /v1/courses" => json!({"title": "Another"}),
         "PATCH /v1/courses/{id}" => json!({"description": unique()}),
@@ -157,8 +165,13 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         "POST /v1/assessments" => assessment(None),
         "POST /v1/assessments/{id}/submissions" => answers("a"),
         "POST /v1/auth/logout"
-        | "POST /v1/accounts/{id}/activate"
+        | "DELETE /v1/accounts/{id}"
         | "POST /v1/accounts/{id}/deactivate"
+        | "POST /v1/accounts/{id}/activate"
+        | "POST /v1/accounts/{id}/grant-portal-access"
+        | "POST /v1/accounts/{id}/revoke-portal-access"
+        | "POST /v1/accounts/{id}/reset-password"
+        | "POST /v1/accounts/{id}/unlock"
         | "POST /v1/courses/{id}/publish"
         | "POST /v1/courses/{id}/archive"
         | "POST /v1/enrollments/{id}/lessons/{lesson_id}/complete" => Value::Null,

@@ -34,11 +34,38 @@ pub async fn reach(world: &World) {
     refused(world, change(format!("/v1/accounts/{NOBODY}")), 404, "not-found").await;
     refused(world, change("/v1/accounts/not-an-id".to_owned()), 404, "not-found").await;
 
-    for (verb, done) in [("deactivate", "account-already-inactive"), ("activate", "account-already-active")] {
-        let path = format!("{path}/{verb}");
-        refused(world, bare(&path, &admin).header("if-match", "\"99\""), 412, "version-conflict").await;
-        world.send(bare(&path, &admin)).await.expect(200);
-        refused(world, bare(&path, &admin), 409, done).await;
-        refused(world, bare(format!("/v1/accounts/{NOBODY}/{verb}"), &admin), 404, "not-found").await;
+    let renamed = change(path.clone()).json(&json!({"username": "taken-name"}));
+    refused(world, renamed, 409, "username-taken").await;
+    standings(world, &admin, &id).await;
+}
+
+/// What admins do to an account, each once and then once more.
+async fn standings(world: &World, admin: &str, id: &str) {
+    let removed = create(world, admin, "removed", "learner").await.0;
+    let remove = |id: &str| Call::new("DELETE", format!("/v1/accounts/{id}")).token(admin);
+    let to = |verb: &str, id: &str| bare(format!("/v1/accounts/{id}/{verb}"), admin);
+    let role = |id: &str| to("role", id).json(&json!({"role": "instructor"}));
+    let email = |id: &str, email: &str| to("email", id).json(&json!({"email": email}));
+
+    let cases = [
+        (remove(&removed), remove(NOBODY), Some("account-already-inactive")),
+        (to("deactivate", id), to("deactivate", NOBODY), Some("account-already-inactive")),
+        (to("activate", id), to("activate", NOBODY), Some("account-already-active")),
+        (role(id), role(NOBODY), Some("account-already-in-role")),
+        (email(id, "moved@example.org"), email(NOBODY, "moved@example.org"), None),
+        (to("revoke-portal-access", id), to("revoke-portal-access", NOBODY), Some("portal-access-already-revoked")),
+        (to("grant-portal-access", id), to("grant-portal-access", NOBODY), Some("portal-access-already-granted")),
+        (to("reset-password", id), to("reset-password", NOBODY), None),
+    ];
+    for (call, to_nobody, done) in cases {
+        refused(world, call.clone().header("if-match", "\"99\""), 412, "version-conflict").await;
+        refused(world, to_nobody, 404, "not-found").await;
+        world.send(call.clone()).await.expect(200);
+        if let Some(done) = done {
+            refused(world, call, 409, done).await;
+        }
     }
+    refused(world, email(id, "taken@example.org"), 409, "email-taken").await;
+    refused(world, to("unlock", id), 409, "account-not-locked").await;
+    refused(world, to("unlock", NOBODY), 404, "not-found").await;
 }
