@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub const ROLES: [&str; 5] = ["learner", "instructor", "auditor", "admin", "superadmin"];
 
 /// What admins do to accounts: the last part of the path.
-const STANDINGS: [&str; 9] = [
+const STANDINGS: [&str; 10] = [
     "{id}",
     "deactivate",
     "activate",
@@ -21,6 +21,7 @@ const STANDINGS: [&str; 9] = [
     "revoke-portal-access",
     "reset-password",
     "unlock",
+    "sessions",
 ];
 
 /// The academy's people and things, by their ids.
@@ -29,6 +30,8 @@ pub struct Academy {
     pub learner: String,
     /// For each of [`STANDINGS`], the account of a learner to whom it can be done.
     pub bystanders: BTreeMap<&'static str, String>,
+    /// A session of the last of them.
+    pub session: String,
     pub category: String,
     /// A published course that costs nothing, of the instructor's.
     pub course: String,
@@ -62,10 +65,12 @@ impl Academy {
         for role in ["learner", "instructor", "auditor", "admin"] {
             hire(world, superadmin, role, role).await;
         }
-        let mut bystanders = BTreeMap::new();
+        let (mut bystanders, mut session) = (BTreeMap::new(), String::new());
         for standing in STANDINGS {
             let name = format!("bystander-{}", bystanders.len());
-            bystanders.insert(standing, create(world, superadmin, &name, "learner").await.0);
+            let (id, temporary) = create(world, superadmin, &name, "learner").await;
+            session = id_of(&new_session(world, &name, &temporary).await);
+            bystanders.insert(standing, id);
         }
         for (before, standing) in [("deactivate", "activate"), ("revoke-portal-access", "grant-portal-access")] {
             let path = format!("/v1/accounts/{}/{before}", bystanders[standing]);
@@ -97,6 +102,7 @@ impl Academy {
                 .unwrap()
                 .to_owned(),
             bystanders,
+            session,
             category: id_of(&category),
             course,
             lesson,
@@ -117,6 +123,7 @@ impl Academy {
         let mut marks: Vec<&str> = self.bystanders.values().map(String::as_str).collect();
         marks.extend([
             self.learner.as_str(),
+            &self.session,
             &self.category,
             &self.course,
             &self.lesson,
@@ -187,9 +194,13 @@ pub async fn newcomer(world: &World, admin: &str, name: &str) -> String {
     world.log_in(&format!("{name}@example.org"), &temporary).await
 }
 
+/// Logs in; the whole answer.
+pub async fn new_session(world: &World, name: &str, password: &str) -> Value {
+    let credentials = json!({"email": format!("{name}@example.org"), "password": password});
+    world.send(Call::post("/v1/auth/login").json(&credentials)).await.expect(200)
+}
+
 /// Logs in and gives the refresh token.
-pub async fn refresh_token(world: &World, role: &str) -> String {
-    let credentials = json!({"email": format!("{role}@example.org"), "password": PASSWORD});
-    let session = world.send(Call::post("/v1/auth/login").json(&credentials)).await.expect(200);
-    session["refresh_token"].as_str().unwrap().to_owned()
+pub async fn refresh_token(world: &World, name: &str) -> String {
+    new_session(world, name, PASSWORD).await["refresh_token"].as_str().unwrap().to_owned()
 }

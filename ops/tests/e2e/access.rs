@@ -71,7 +71,7 @@ pub async fn walk(world: &World, academy: &Academy, operations: &[Operation], ro
         }
     }
     for operation in operations.iter().filter(|it| matches!(gate_of(it), Gate::AnyScope(_))) {
-        let narrow = newcomer(world, &admin, &unique()).await;
+        let narrow = newcomer(world, &sign_in(world, "admin").await, &unique()).await;
         let answer = world.send(sample(world, academy, operation).await.token(&narrow)).await;
         assert!(!is_kept_out(answer.slug()), "{} with a temporary password: {}", operation.key(), answer.body);
     }

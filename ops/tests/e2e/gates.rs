@@ -2,10 +2,10 @@
 //! the tests that walk over all of them.
 
 use crate::{
-    academy::{Academy, answers, assessment, person, refresh_token},
+    academy::{Academy, answers, assessment, new_session, person, refresh_token},
     client::Call,
     contract::Operation,
-    world::{PASSWORD, World, first_superadmin},
+    world::{PASSWORD, World, first_superadmin, id_of},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -39,6 +39,8 @@ pub const GATES: &[(&str, Gate)] = &[
     ("POST /v1/auth/logout", AnyScope("whoever came in may go out")),
     ("POST /v1/auth/set-password", AnyScope("it is what a token of a temporary password is for")),
 
+    ("DELETE /v1/me/sessions", SignedIn),
+    ("DELETE /v1/me/sessions/{id}", SignedIn),
     ("POST /v1/accounts", ADMINS),
     ("PATCH /v1/accounts/{id}", ADMINS),
     ("DELETE /v1/accounts/{id}", ADMINS),
@@ -50,6 +52,8 @@ pub const GATES: &[(&str, Gate)] = &[
     ("POST /v1/accounts/{id}/revoke-portal-access", ADMINS),
     ("POST /v1/accounts/{id}/reset-password", ADMINS),
     ("POST /v1/accounts/{id}/unlock", ADMINS),
+    ("DELETE /v1/accounts/{id}/sessions", ADMINS),
+    ("DELETE /v1/accounts/{id}/sessions/{session_id}", ADMINS),
     ("POST /v1/categories", ADMINS),
     ("POST /v1/courses", AUTHORS),
     ("PATCH /v1/courses/{id}", AUTHORS),
@@ -69,6 +73,7 @@ pub const GATES: &[(&str, Gate)] = &[
     ("GET /v1/me/submissions", SignedIn),
     ("GET /v1/accounts", AUTHORS),
     ("GET /v1/accounts/{id}", ADMINS),
+    ("GET /v1/accounts/{id}/sessions", ADMINS),
     ("GET /v1/categories", Open("the catalogue is public")),
     ("GET /v1/courses", Open("the catalogue is public")),
     ("GET /v1/courses/{id}", Open("the catalogue is public; what is not published is not found")),
@@ -117,21 +122,29 @@ pub fn someone_for(operation: &Operation) -> Option<&'static str> {
 pub fn path_of(operation: &Operation, academy: &Academy) -> String {
     let (_, rest) = operation.path.split_once("/v1/").unwrap();
     let id = match (rest.split('/').next().unwrap(), rest.rsplit('/').next().unwrap()) {
+        ("accounts", "{session_id}") => &academy.bystanders["sessions"],
         ("accounts", standing) if operation.path.contains('{') => &academy.bystanders[standing],
         ("courses", "publish" | "archive") => &academy.draft,
         ("courses", _) => &academy.course,
+        // A session of a learner's: their own where a learner asks.
+        ("me", "{id}") => "{own}",
         ("enrollments", _) => &academy.enrollment,
         ("assessments", _) => &academy.assessment,
         (new, _) if operation.path.contains('{') => panic!("{new} has ids: say which in ops/tests/e2e/gates.rs"),
         _ => "",
     };
-    operation.path.replace("{id}", id).replace("{lesson_id}", &academy.lesson)
+    let path = operation.path.replace("{id}", id);
+    path.replace("{lesson_id}", &academy.lesson).replace("{session_id}", &academy.session)
 }
 
 /// A request that is right in form and about the academy's things, without a token. It carries nothing that only one
 /// request can carry, so that it may be sent by anyone and again and again.
 pub async fn sample(world: &World, academy: &Academy, operation: &Operation) -> Call {
-    let call = Call::new(&operation.method, path_of(operation, academy));
+    let mut path = path_of(operation, academy);
+    if path.contains("{own}") {
+        path = path.replace("{own}", &id_of(&new_session(world, "learner", PASSWORD).await));
+    }
+    let call = Call::new(&operation.method, path);
     if !operation.commands() {
         return call;
     }
@@ -172,6 +185,10 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         | "POST /v1/accounts/{id}/revoke-portal-access"
         | "POST /v1/accounts/{id}/reset-password"
         | "POST /v1/accounts/{id}/unlock"
+        | "DELETE /v1/accounts/{id}/sessions"
+        | "DELETE /v1/accounts/{id}/sessions/{session_id}"
+        | "DELETE /v1/me/sessions"
+        | "DELETE /v1/me/sessions/{id}"
         | "POST /v1/courses/{id}/publish"
         | "POST /v1/courses/{id}/archive"
         | "POST /v1/enrollments/{id}/lessons/{lesson_id}/complete" => Value::Null,

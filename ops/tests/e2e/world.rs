@@ -71,8 +71,15 @@ impl World {
         world
     }
 
-    /// One more process of the system, with further settings; its address, once it answers there.
+    /// One more process of the system, with further settings; its address, once it is ready.
     pub async fn another(&self, name: &str, settings: &[(&str, &str)]) -> String {
+        let process = self.spawn(name, settings);
+        self.answers(&format!("{}/health/ready", process.operations)).await;
+        process.http
+    }
+
+    /// One more process of the system, which cannot become ready; its address, once it answers there.
+    pub async fn unready(&self, name: &str, settings: &[(&str, &str)]) -> String {
         let process = self.spawn(name, settings);
         self.answers(&format!("{}/health/live", process.operations)).await;
         process.http

@@ -68,4 +68,9 @@ async fn standings(world: &World, admin: &str, id: &str) {
     refused(world, email(id, "taken@example.org"), 409, "email-taken").await;
     refused(world, to("unlock", id), 409, "account-not-locked").await;
     refused(world, to("unlock", NOBODY), 404, "not-found").await;
+
+    let end = |path: String| refused(world, Call::new("DELETE", path).token(admin), 404, "not-found");
+    end(format!("/v1/accounts/{NOBODY}/sessions")).await;
+    end(format!("/v1/accounts/{id}/sessions/{NOBODY}")).await;
+    end(format!("/v1/me/sessions/{NOBODY}")).await;
 }

@@ -20,10 +20,9 @@ pub async fn reach(world: &World, academy: &Academy, operations: &[Operation]) {
         }
         calls
     };
-    let to_command = || calls(commands(operations).cloned().collect());
     let to_query = calls(operations.iter().filter(|it| !it.commands()).cloned().collect()).await;
 
-    let made = to_command().await;
+    let made = calls(commands(operations).cloned().collect()).await;
     let is_excepted =
         |operation: &Operation| NOT_REACHED.iter().any(|(key, slug, _)| *key == operation.key() && *slug == "conflict");
     let decided: Vec<_> = made.iter().filter(|(operation, _)| !is_excepted(operation)).cloned().collect();
@@ -34,7 +33,7 @@ pub async fn reach(world: &World, academy: &Academy, operations: &[Operation]) {
 
     let settings = [("DATABASE_URL", NOWHERE), ("READ_DATABASE_URL", NOWHERE), ("MIN_POSITION_WAIT_MS", "0")];
     let (command_api, query_api) =
-        tokio::join!(world.another("command-api", &settings), world.another("query-api", &settings));
+        tokio::join!(world.unready("command-api", &settings), world.unready("query-api", &settings));
     refused_all(world, &command_api, &made, 503, "unavailable").await;
     refused_all(world, &query_api, &to_query, 503, "unavailable").await;
 
@@ -56,8 +55,9 @@ pub async fn reach(world: &World, academy: &Academy, operations: &[Operation]) {
         .collect();
     refused_all(world, &query_api, &ahead, 503, "projection-behind").await;
 
-    for (operation, call) in to_command().await {
-        still_under_way(world, &log, &operation, call).await;
+    for operation in commands(operations) {
+        let call = signed_sample(world, academy, operation).await;
+        still_under_way(world, &log, operation, call).await;
     }
 }
 
