@@ -1,3 +1,4 @@
+drop table read.audit_trail_sessions;
 drop table read.audit_trail_subjects;
 drop table read.audit_trail;
 

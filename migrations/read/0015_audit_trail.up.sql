@@ -36,7 +36,16 @@ create table read.audit_trail_subjects (
     primary key (tenant_id, subject_id, position)
 );
 
+-- Whose each session is: only a session's first event says so, and the later ones concern the same account.
+create table read.audit_trail_sessions (
+    tenant_id  uuid not null,
+    session_id uuid not null,
+    account_id uuid not null,
+    primary key (tenant_id, session_id)
+);
+
 call read.isolate('read.audit_trail');
 call read.isolate('read.audit_trail_subjects');
+call read.isolate('read.audit_trail_sessions');
 
 insert into read.projections (name) values ('audit_trail');

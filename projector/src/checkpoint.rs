@@ -6,20 +6,21 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 /// The schema whose tables readers see.
-const SCHEMA: &str = "read";
+pub(crate) const SCHEMA: &str = "read";
 
 /// A projection's row, locked until the transaction ends.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     pub(crate) position: i64,
     pub(crate) state: String,
-    pub(crate) has_parked: bool,
+    /// Whether streams stand aside, or events that are to come are to be skipped.
+    pub(crate) has_aside: bool,
 }
 
 impl Checkpoint {
-    /// Whether batches may be applied: an operator has not paused it, and no rebuild is at its tables.
-    pub(crate) fn is_running(&self) -> bool {
-        self.state == "running"
+    /// Whether batches may not be applied. While the projection is rebuilt they may: that happens beside it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state == "paused"
     }
 }
 
@@ -36,20 +37,22 @@ pub(crate) async fn find_position(read: &PgPool, projection: &'static str) -> Re
 /// checkpoint alike; the log has the events still.
 pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str) -> Result<Checkpoint, StepError> {
     let row = sqlx::query!(
-        r#"select position, state,
-                  exists (select from read.parked_streams where projection = $1) as "has_parked!",
+        r#"select p.position, p.state,
+                  exists (select from read.parked_streams where projection = $1)
+                      or exists (select from read.skipped_events where projection = $1 and position > p.position)
+                      as "has_aside!",
                   set_config('search_path', $2, true) as search_path,
                   set_config('synchronous_commit', 'off', true) as synchronous_commit
-           from read.projections
+           from read.projections p
            where name = $1
-           for update"#,
+           for update of p"#,
         projection,
         SCHEMA,
     )
     .fetch_optional(connection)
     .await?
     .ok_or(StepError::UnknownProjection(projection))?;
-    Ok(Checkpoint { position: row.position, state: row.state, has_parked: row.has_parked })
+    Ok(Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside })
 }
 
 /// Moves the checkpoint of a locked row.

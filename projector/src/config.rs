@@ -1,5 +1,6 @@
 //! What the projector is told at its start: each setting is a flag and an environment variable.
 
+use crate::operate::Command;
 use clap::{Args, Parser, value_parser};
 use events::bus::BusConfig;
 use ops::config::{LogDatabaseUrl, OperationsArgs, PoolArgs, ReadDatabaseUrl, TelemetryArgs};
@@ -14,6 +15,9 @@ ops::secret_args! {
 #[derive(Debug, Clone, Parser)]
 #[command(name = "projector", version, next_display_order = None)]
 pub struct Config {
+    /// What to do instead of projecting.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where the log is.
     #[command(flatten, next_help_heading = "Databases")]
     pub database_url: LogDatabaseUrl,

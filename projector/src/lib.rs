@@ -2,7 +2,8 @@
 //!
 //! `projections` holds one file a view. `run` applies one batch to one of them, exactly once; `pace` calls it, while
 //! `lease` says that this process may. `feed` has the events at hand, which `follow` brings. `parked` is what could not
-//! be applied. `observe` tells how far everything is.
+//! be applied. `observe` tells how far everything is. `rebuild` builds views anew beside the live ones, and `operate` is
+//! what an operator asks for by subcommand.
 
 mod checkpoint;
 pub mod config;
@@ -12,9 +13,11 @@ mod follow;
 mod lease;
 mod metrics;
 pub mod observe;
+pub mod operate;
 mod pace;
 pub mod parked;
 pub mod projections;
+pub mod rebuild;
 pub mod run;
 
 use crate::{feed::Feed, observe::Observations, run::Runner};

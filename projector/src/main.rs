@@ -1,4 +1,4 @@
-//! The projector's process: configuration, the parts, and the stop.
+//! The projector's process: configuration, the parts, and the stop. With a subcommand it does that, and ends.
 
 use events::{
     bus::{Bus, BusError},
@@ -13,7 +13,7 @@ use ops::{
     shutdown::{Shutdown, ShutdownError},
     telemetry::TelemetryError,
 };
-use projector::{Parts, config::Config, feed::Feed, projections};
+use projector::{Parts, config::Config, feed::Feed, operate, projections};
 use std::{process::ExitCode, sync::Arc};
 
 const SERVICE: &str = "projector";
@@ -43,7 +43,11 @@ enum Failure {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(ops::config::parse(Config::DEFAULTS)).await {
+    let config: Config = ops::config::parse(Config::DEFAULTS);
+    if let Some(command) = &config.command {
+        return operate::run(command, &config).await.unwrap_or_else(|error| ops::config::fail(&error));
+    }
+    match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ops::config::fail(&failure),
     }

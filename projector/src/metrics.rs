@@ -12,7 +12,7 @@
 //! | `registrar_projection_events_applied_total` | counter | events applied or parked by this process |
 //! | `registrar_projection_failures_total` | counter | steps that failed and were tried again |
 //!
-//! And `registrar_log_head`, the last position of the log.
+//! And `registrar_log_head_position`, the last position of the log.
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -34,7 +34,7 @@ pub(crate) fn describe() {
     );
     describe_counter!("registrar_projection_events_applied_total", "Events applied or parked by this process");
     describe_counter!("registrar_projection_failures_total", "Steps that failed and were tried again");
-    describe_gauge!("registrar_log_head", "The last position of the log");
+    describe_gauge!("registrar_log_head_position", "The last position of the log");
 }
 
 /// The metrics of one projection.
@@ -103,5 +103,5 @@ impl std::fmt::Debug for ProjectionMetrics {
 /// The end of the log was seen.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay exact up to 2^53")]
 pub(crate) fn log_head(position: i64) {
-    gauge!("registrar_log_head").set(position as f64);
+    gauge!("registrar_log_head_position").set(position as f64);
 }

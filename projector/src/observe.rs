@@ -33,7 +33,7 @@ pub struct Observation {
 impl Observation {
     /// Whether all is well with it, or what is not.
     fn health(&self) -> Result<(), String> {
-        if self.state != "running" {
+        if self.state == "paused" {
             return Err(self.state.clone());
         }
         if self.parked_streams > 0 {
@@ -88,14 +88,17 @@ pub(crate) async fn observe(read: PgPool, feed: Feed, observations: Observations
 
 /// One look. While the log cannot be reached, the end that was last seen stands.
 pub async fn look(read: &PgPool, feed: &Feed) -> Result<BTreeMap<String, Observation>, StepError> {
-    let head = feed.log().head().await.unwrap_or_else(|_| feed.end().unwrap_or(0));
-    crate::metrics::log_head(head);
+    let head = feed.log().head().await.ok().or(feed.end());
+    if let Some(head) = head {
+        crate::metrics::log_head(head);
+    }
+    crate::rebuild::release_abandoned(read).await?;
     let head = sqlx::query_scalar!(
         "update read.log_head
          set position = greatest(position, $1),
              seen_at = now()
          returning position",
-        head,
+        head.unwrap_or(0),
     )
     .fetch_one(read)
     .await?;

@@ -1,5 +1,8 @@
 //! What one projection could not go on with: a stream stands aside with the event that failed and all that follow it,
 //! in order, until an operator retries it or skips that event. Everything else flows on.
+//!
+//! Its tables are named without a schema, as the views' are: a rebuild parks beside. What was skipped is an operator's
+//! word, and stands for the live view and for a rebuilt one alike.
 
 use crate::{
     checkpoint, feed,
@@ -9,26 +12,44 @@ use crate::{
 use events::{Recorded, StreamRef, log::LogReader};
 use sqlx::{PgConnection, PgPool};
 use std::collections::HashSet;
+use uuid::Uuid;
 
-/// The parked streams of one projection, within a transaction that holds its checkpoint.
+/// What of one projection stands aside, within a transaction that holds its checkpoint.
 #[derive(Debug)]
 pub(crate) struct Parked {
     projection: &'static str,
     streams: HashSet<StreamRef>,
+    skipped: HashSet<i64>,
 }
 
 impl Parked {
     pub(crate) fn none(projection: &'static str) -> Self {
-        Self { projection, streams: HashSet::new() }
+        Self { projection, streams: HashSet::new(), skipped: HashSet::new() }
     }
 
-    pub(crate) async fn load(connection: &mut PgConnection, projection: &'static str) -> Result<Self, sqlx::Error> {
-        let rows =
-            sqlx::query!("select stream_type, stream_id from read.parked_streams where projection = $1", projection)
-                .fetch_all(connection)
-                .await?;
+    /// The streams that are parked, and the events after the position that are to be skipped.
+    pub(crate) async fn load(
+        connection: &mut PgConnection,
+        projection: &'static str,
+        after: i64,
+    ) -> Result<Self, sqlx::Error> {
+        let rows = sqlx::query!("select stream_type, stream_id from parked_streams where projection = $1", projection)
+            .fetch_all(&mut *connection)
+            .await?;
         let streams = rows.into_iter().map(|row| StreamRef { stream_type: row.stream_type.into(), id: row.stream_id });
-        Ok(Self { projection, streams: streams.collect() })
+        let skipped = sqlx::query_scalar!(
+            "select position from read.skipped_events where projection = $1 and position > $2",
+            projection,
+            after,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(Self { projection, streams: streams.collect(), skipped: skipped.into_iter().collect() })
+    }
+
+    /// Whether the event at the position is left out for good.
+    pub(crate) fn skips(&self, position: i64) -> bool {
+        self.skipped.contains(&position)
     }
 
     /// Whether the event's stream is parked.
@@ -52,7 +73,7 @@ impl Parked {
             "a stream is parked"
         );
         sqlx::query!(
-            "insert into read.parked_streams (projection, tenant_id, stream_type, stream_id, position, reason)
+            "insert into parked_streams (projection, tenant_id, stream_type, stream_id, position, reason)
              values ($1, $2, $3, $4, $5, $6)",
             self.projection,
             event.tenant_id.as_uuid(),
@@ -74,7 +95,7 @@ impl Parked {
 
     async fn keep(&self, connection: &mut PgConnection, event: &Recorded, reason: &str) -> Result<(), sqlx::Error> {
         sqlx::query!(
-            "insert into read.parked_events (projection, position, tenant_id, stream_type, stream_id, event, reason)
+            "insert into parked_events (projection, position, tenant_id, stream_type, stream_id, event, reason)
              values ($1, $2, $3, $4, $5, $6, $7)",
             self.projection,
             event.position,
@@ -138,7 +159,10 @@ async fn release(
     if positions.is_empty() {
         return Ok(Released::NothingParked);
     }
-    let wanted: HashSet<i64> = positions.into_iter().skip(skipped).collect();
+    for (position, tenant_id) in positions.iter().take(skipped) {
+        remember_skipped(&mut transaction, projection.name, *position, *tenant_id).await?;
+    }
+    let wanted: HashSet<i64> = positions.into_iter().skip(skipped).map(|(position, _)| position).collect();
     let mut events = log.stream(stream, 0).await?;
     events.retain(|event| wanted.contains(&event.position));
     let entries = feed::decode(log, events).await?;
@@ -148,10 +172,31 @@ async fn release(
     if parked.streams.is_empty() { Ok(Released::Flowing { events: entries.len() }) } else { Ok(Released::StillParked) }
 }
 
-/// Takes all that is parked of a stream away: the positions, in order.
-async fn unpark(connection: &mut PgConnection, projection: &str, stream: &StreamRef) -> Result<Vec<i64>, sqlx::Error> {
+async fn remember_skipped(
+    connection: &mut PgConnection,
+    projection: &str,
+    position: i64,
+    tenant_id: Uuid,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "delete from read.parked_streams
+        "insert into read.skipped_events (projection, position, tenant_id) values ($1, $2, $3)",
+        projection,
+        position,
+        tenant_id,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes all that is parked of a stream away: the positions, in order, and whose the events are.
+async fn unpark(
+    connection: &mut PgConnection,
+    projection: &str,
+    stream: &StreamRef,
+) -> Result<Vec<(i64, Uuid)>, sqlx::Error> {
+    sqlx::query!(
+        "delete from parked_streams
          where projection = $1
            and stream_type = $2
            and stream_id = $3",
@@ -161,18 +206,19 @@ async fn unpark(connection: &mut PgConnection, projection: &str, stream: &Stream
     )
     .execute(&mut *connection)
     .await?;
-    let mut positions = sqlx::query_scalar!(
-        "delete from read.parked_events
+    let rows = sqlx::query!(
+        "delete from parked_events
          where projection = $1
            and stream_type = $2
            and stream_id = $3
-         returning position",
+         returning position, tenant_id",
         projection,
         &*stream.stream_type,
         stream.id,
     )
     .fetch_all(connection)
     .await?;
+    let mut positions: Vec<_> = rows.into_iter().map(|row| (row.position, row.tenant_id)).collect();
     positions.sort_unstable();
     Ok(positions)
 }

@@ -51,10 +51,33 @@ pub struct Projection {
     pub name: &'static str,
     /// The tables that it writes.
     pub tables: &'static [&'static str],
+    /// Those of them that it only appends to, and never looks anything up in: a rebuild makes their keys when they are full.
+    pub appended: &'static [&'static str],
+    /// What it looks at; it is given no other events.
+    pub streams: Interest,
     /// Whether it needs events to be readable; one that does not is given the others too.
     pub needs_content: bool,
     /// Carries a batch into the tables. The batch is contiguous and comes once; the caller's transaction sees to it.
     pub apply: for<'a> fn(&'a mut PgConnection, Batch<'a>) -> BoxFuture<'a, Result<(), ApplyError>>,
+}
+
+/// Which events a view looks at.
+#[derive(Debug, Clone, Copy)]
+pub enum Interest {
+    /// All there are.
+    Everything,
+    /// Those of streams of these types.
+    Streams(&'static [&'static str]),
+}
+
+impl Interest {
+    /// Whether an event of a stream of this type is looked at.
+    pub fn includes(self, stream_type: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Streams(types) => types.contains(&stream_type),
+        }
+    }
 }
 
 /// The view of this name.

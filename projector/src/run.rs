@@ -36,7 +36,7 @@ pub enum Step {
         /// Where it is.
         position: i64,
     },
-    /// The projection is paused or being rebuilt.
+    /// An operator has paused the projection.
     Paused,
 }
 
@@ -157,13 +157,13 @@ impl Runner {
     async fn attempt(&self, batch: &[Arc<Entry>], manner: Manner) -> Result<Step, StepError> {
         let mut transaction = self.read.begin().await?;
         let checkpoint = checkpoint::lock(&mut transaction, self.projection.name).await?;
-        if !checkpoint.is_running() {
+        if checkpoint.is_paused() {
             return Ok(Step::Paused);
         }
         let batch = self.contiguous(batch, checkpoint.position).await?;
         let Some(last) = batch.last() else { return Ok(Step::Known { position: checkpoint.position }) };
-        let mut parked = if checkpoint.has_parked {
-            Parked::load(&mut transaction, self.projection.name).await?
+        let mut parked = if checkpoint.has_aside {
+            Parked::load(&mut transaction, self.projection.name, checkpoint.position).await?
         } else {
             Parked::none(self.projection.name)
         };
@@ -196,7 +196,10 @@ pub(crate) async fn apply_entries(
     manner: Manner,
 ) -> Result<(), ApplyError> {
     let mut together = Vec::new();
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| projection.streams.includes(&entry.recorded().stream.stream_type)) {
+        if parked.skips(entry.position()) {
+            continue;
+        }
         if parked.holds(entry.recorded()) {
             parked.add(connection, entry.recorded()).await?;
             continue;

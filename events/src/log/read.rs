@@ -125,6 +125,41 @@ impl LogReader {
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
 
+    /// At most `limit` events after one position and up to another, in order: those of streams of these types, or of all.
+    pub async fn read_through(
+        &self,
+        after: i64,
+        through: i64,
+        limit: i64,
+        stream_types: Option<&[String]>,
+    ) -> Result<Vec<Recorded>, LogError> {
+        let rows = sqlx::query_as!(
+            Row,
+            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
+                    recorded_at, leaf_hash
+             from log.events
+             where position > $1
+               and position <= $2
+               and ($4::text[] is null or stream_type = any($4))
+             order by position
+             limit $3",
+            after,
+            through,
+            limit,
+            stream_types as _,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(Recorded::from).collect())
+    }
+
+    /// When the event at the position was recorded; `None` where there is none.
+    pub async fn find_recorded_at(&self, position: i64) -> Result<Option<DateTime<Utc>>, LogError> {
+        Ok(sqlx::query_scalar!("select recorded_at from log.events where position = $1", position)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
     /// All events after the position that pass the filter, page by page: memory stays constant however long the log.
     pub fn follow(&self, after: i64, filter: Filter) -> impl Stream<Item = Result<Recorded, LogError>> {
         let reader = self.clone();

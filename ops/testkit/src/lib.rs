@@ -5,6 +5,10 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot be set up fails, and says why")]
 
+mod nats;
+
+pub use nats::TestNats;
+
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},

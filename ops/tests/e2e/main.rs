@@ -7,6 +7,7 @@ mod access;
 mod capabilities;
 mod client;
 mod contract;
+mod faults;
 mod gates;
 mod refusals;
 mod world;

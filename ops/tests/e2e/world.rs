@@ -30,7 +30,7 @@ pub struct World {
     pub client: Client,
     pub log: TestDatabase,
     pub read: TestDatabase,
-    stream: TestStream,
+    pub stream: TestStream,
     pem: Secret,
     signer: Signer,
 }
@@ -49,6 +49,11 @@ fn free_addresses<const N: usize>() -> [String; N] {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_on(TestStream::unique()).await
+    }
+
+    /// With JetStream where the stream says.
+    pub async fn start_on(stream: TestStream) -> Self {
         let pem = generate_signing_key_pem().unwrap();
         let signer = Signer::from_pem(&pem, "registrar", "registrar", Duration::from_mins(15)).unwrap();
         let mut world = Self {
@@ -58,7 +63,7 @@ impl World {
             client: Client::new(),
             log: TestDatabase::log().await,
             read: TestDatabase::read().await,
-            stream: TestStream::unique(),
+            stream,
             pem,
             signer,
         };
@@ -90,16 +95,47 @@ impl World {
         eventually(url, Duration::from_secs(30), answers).await;
     }
 
+    /// Kills the projector, as `kill -9` does, and starts it again, without waiting until it is ready.
+    pub fn crash_projector(&self) {
+        let restarted = self.spawn("projector", &[]);
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut killed = processes.swap_remove(0);
+        let last = processes.len() - 1;
+        processes.swap(0, last);
+        drop(processes);
+        let _ = (killed.kill(), killed.wait(), restarted);
+    }
+
+    /// What `projector <words>` answers, and whether it went well.
+    pub fn projector(&self, words: &[&str]) -> (bool, String) {
+        let output = self.command("projector").args(words).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+
     /// Starts a process of the system.
     fn spawn(&self, name: &str, settings: &[(&str, &str)]) -> Addresses {
         let [http, operations] = free_addresses();
-        let master = STANDARD.encode([7; 32]);
-        let jwks = serde_json::to_string(&self.signer.jwks()).unwrap();
-        let child = Command::new(binary(name))
-            .env_clear()
-            .env("LOG_LEVEL", "off")
+        let child = self
+            .command(name)
             .env("LISTEN_ADDRESS", &http)
             .env("OPERATIONS_ADDRESS", &operations)
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        let url = |address| format!("http://{address}");
+        Addresses { http: url(http), operations: url(operations) }
+    }
+
+    /// A program of the system, with what all of them are told.
+    fn command(&self, name: &str) -> Command {
+        let master = STANDARD.encode([7; 32]);
+        let jwks = serde_json::to_string(&self.signer.jwks()).unwrap();
+        let mut command = Command::new(binary(name));
+        command
+            .env_clear()
+            .env("LOG_LEVEL", "off")
             .env("DATABASE_POOL_SIZE", "6")
             .env("DATABASE_URL", self.log.url())
             .env("READ_DATABASE_URL", self.read.url())
@@ -113,14 +149,8 @@ impl World {
             .env("ARGON2_MEMORY_KIB", "1024")
             .env("LOGIN_RATE_PER_MINUTE", "0")
             .env("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0")
-            .envs(settings.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
-        let url = |address| format!("http://{address}");
-        Addresses { http: url(http), operations: url(operations) }
+            .stderr(Stdio::inherit());
+        command
     }
 
     /// Sends a request to the API that it is for: a GET reads, anything else commands.

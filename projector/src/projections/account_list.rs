@@ -1,12 +1,12 @@
 //! Who there is: one row an account, and when it last logged in.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event, Personal,
     account::{Account, AccountEvent},
-    auth_session::AuthSessionEvent,
+    auth_session::{AuthSession, AuthSessionEvent},
 };
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "account_list",
     tables: &["account_list", "account_list_logins"],
+    appended: &[],
+    streams: Interest::Streams(&[Account::STREAM_TYPE, AuthSession::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,15 +1,15 @@
 //! What a tenant adds up to today, one row a number. Accounts and courses move between numbers, so what each counts for
 //! is kept beside.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use events::{
     Aggregate, Event,
     account::{Account, AccountEvent},
     course::{Course, CourseEvent, CourseStatus},
-    enrollment::EnrollmentEvent,
-    payment::PaymentEvent,
-    submission::SubmissionEvent,
+    enrollment::{Enrollment, EnrollmentEvent},
+    payment::{Payment, PaymentEvent},
+    submission::{Attempts, SubmissionEvent},
 };
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -18,6 +18,14 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "admin_dashboard",
     tables: &["admin_dashboard", "admin_dashboard_accounts", "admin_dashboard_courses"],
+    appended: &[],
+    streams: Interest::Streams(&[
+        Account::STREAM_TYPE,
+        Course::STREAM_TYPE,
+        Enrollment::STREAM_TYPE,
+        Payment::STREAM_TYPE,
+        Attempts::STREAM_TYPE,
+    ]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

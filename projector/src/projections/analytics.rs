@@ -1,10 +1,14 @@
 //! Series by day, in UTC: what was registered, entered, finished, paid and handed in.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact};
 use chrono::NaiveDate;
 use events::{
-    Event, account::AccountEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent,
+    Aggregate, Event,
+    account::{Account, AccountEvent},
+    enrollment::{Enrollment, EnrollmentEvent},
+    payment::{Payment, PaymentEvent},
+    submission::{Attempts, SubmissionEvent},
 };
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -13,6 +17,13 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "analytics",
     tables: &["analytics"],
+    appended: &[],
+    streams: Interest::Streams(&[
+        Account::STREAM_TYPE,
+        Enrollment::STREAM_TYPE,
+        Payment::STREAM_TYPE,
+        Attempts::STREAM_TYPE,
+    ]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,11 +1,11 @@
 //! Every assessment with all that it asks.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::Batch;
 use chrono::{DateTime, Utc};
 use events::{
-    Event,
-    assessment::{AssessmentEvent, Definition},
+    Aggregate, Event,
+    assessment::{Assessment, AssessmentEvent, Definition},
     ids::CourseId,
 };
 use serde_json::Value;
@@ -15,6 +15,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "assessment_list",
     tables: &["assessment_list"],
+    appended: &["assessment_list"],
+    streams: Interest::Streams(&[Assessment::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

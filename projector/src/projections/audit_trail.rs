@@ -2,7 +2,7 @@
 //!
 //! It looks at events as they are stored, sealed, so that one which cannot be read is in the trail all the same.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Entry, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
@@ -17,13 +17,15 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 use uuid::Uuid;
 
 pub(super) const PROJECTION: Projection = Projection {
     name: "audit_trail",
-    tables: &["audit_trail", "audit_trail_subjects"],
+    tables: &["audit_trail", "audit_trail_subjects", "audit_trail_sessions"],
+    appended: &["audit_trail", "audit_trail_subjects"],
+    streams: Interest::Everything,
     needs_content: false,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };
@@ -99,9 +101,9 @@ fn named(data: &Value, member: &str) -> Option<Uuid> {
     Uuid::parse_str(data.get(member)?.as_str()?).ok()
 }
 
-/// Whose the sessions in the batch are: only a session's first event says so.
+/// Whose the sessions in the batch are: only a session's first event says so, and it is kept for the later ones.
 async fn session_owners(connection: &mut PgConnection, batch: Batch<'_>) -> Result<HashMap<Key, Uuid>, ApplyError> {
-    let mut owners = HashMap::new();
+    let mut begun = BTreeMap::new();
     let mut elsewhere = BTreeSet::new();
     for recorded in batch.entries().map(Entry::recorded) {
         if recorded.stream.stream_type != AuthSession::STREAM_TYPE {
@@ -109,32 +111,51 @@ async fn session_owners(connection: &mut PgConnection, batch: Batch<'_>) -> Resu
         }
         let key = (recorded.tenant_id.as_uuid(), recorded.stream.id);
         if let Some(owner) = named(&recorded.data, "account_id") {
-            owners.insert(key, owner);
-        } else if !owners.contains_key(&key) {
+            begun.insert(key, owner);
+        } else if !begun.contains_key(&key) {
             elsewhere.insert(key);
         }
     }
-    if elsewhere.is_empty() {
-        return Ok(owners);
+    let mut owners = load_sessions(connection, &elsewhere.into_iter().collect()).await?;
+    insert_sessions(connection, &begun).await?;
+    owners.extend(begun);
+    Ok(owners)
+}
+
+async fn load_sessions(connection: &mut PgConnection, keys: &Keys) -> Result<HashMap<Key, Uuid>, ApplyError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
     }
-    let keys: Keys = elsewhere.into_iter().collect();
-    let first = sqlx::query!(
-        r#"select tenant_id, stream_id, event #>> '{data,account_id}' as "account_id: String"
-           from audit_trail
-           join unnest($1::uuid[], $2::uuid[]) as touched (tenant_id, stream_id) using (tenant_id, stream_id)
-           where stream_type = $3
-             and version = 1"#,
+    let rows = sqlx::query!(
+        "select tenant_id, session_id, account_id
+         from audit_trail_sessions
+         join unnest($1::uuid[], $2::uuid[]) as touched (tenant_id, session_id) using (tenant_id, session_id)",
         &keys.tenants,
         &keys.ids,
-        AuthSession::STREAM_TYPE,
     )
     .fetch_all(connection)
     .await?;
-    owners.extend(first.into_iter().filter_map(|row| {
-        let owner = Uuid::parse_str(&row.account_id?).ok()?;
-        Some(((row.tenant_id, row.stream_id), owner))
-    }));
-    Ok(owners)
+    Ok(rows.into_iter().map(|row| ((row.tenant_id, row.session_id), row.account_id)).collect())
+}
+
+async fn insert_sessions(connection: &mut PgConnection, begun: &BTreeMap<Key, Uuid>) -> Result<(), ApplyError> {
+    if begun.is_empty() {
+        return Ok(());
+    }
+    let keys: Keys = begun.keys().copied().collect();
+    let owners: Vec<_> = begun.values().copied().collect();
+    sqlx::query!(
+        "insert into audit_trail_sessions (tenant_id, session_id, account_id)
+         select *
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[])
+         on conflict (tenant_id, session_id) do nothing",
+        &keys.tenants,
+        &keys.ids,
+        &owners,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ApplyError> {

@@ -1,11 +1,11 @@
 //! The categories, and which course is in which, so that they can be counted.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event,
-    category::CategoryEvent,
+    category::{Category, CategoryEvent},
     course::{Course, CourseEvent, CourseStatus},
     ids::CategoryId,
 };
@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "category_list",
     tables: &["category_list", "category_list_courses"],
+    appended: &["category_list"],
+    streams: Interest::Streams(&[Category::STREAM_TYPE, Course::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,12 +1,12 @@
 //! The courses as they are looked for, and how many students each has.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event,
     course::{Course, CourseDetails, CourseEvent, CourseStatus},
-    enrollment::EnrollmentEvent,
+    enrollment::{Enrollment, EnrollmentEvent},
     ids::CategoryId,
 };
 use sqlx::PgConnection;
@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "course_catalogue",
     tables: &["course_catalogue", "course_catalogue_students"],
+    appended: &[],
+    streams: Interest::Streams(&[Course::STREAM_TYPE, Enrollment::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

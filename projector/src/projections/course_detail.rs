@@ -1,11 +1,11 @@
 //! What a course is made of: its lessons, with their content.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::Batch;
 use chrono::{DateTime, Utc};
 use events::{
-    Event,
-    course::{CourseEvent, Lesson},
+    Aggregate, Event,
+    course::{Course, CourseEvent, Lesson},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "course_detail",
     tables: &["course_detail"],
+    appended: &["course_detail"],
+    streams: Interest::Streams(&[Course::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,6 +1,6 @@
 //! Who is in which course, how far, and which lessons they finished.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "enrollment_progress",
     tables: &["enrollment_progress", "enrollment_progress_lessons"],
+    appended: &["enrollment_progress_lessons"],
+    streams: Interest::Streams(&[Enrollment::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,14 +1,14 @@
 //! What an instructor's courses add up to: the courses, and for each, by day, who entered and finished and what they paid.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, NaiveDate, Utc};
 use events::{
     Aggregate, Event,
     course::{Course, CourseEvent, CourseStatus},
-    enrollment::EnrollmentEvent,
+    enrollment::{Enrollment, EnrollmentEvent},
     ids::CourseId,
-    payment::PaymentEvent,
+    payment::{Payment, PaymentEvent},
 };
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "instructor_dashboard",
     tables: &["instructor_dashboard_courses", "instructor_dashboard_students", "instructor_dashboard_revenue"],
+    appended: &[],
+    streams: Interest::Streams(&[Course::STREAM_TYPE, Enrollment::STREAM_TYPE, Payment::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

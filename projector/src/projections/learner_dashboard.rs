@@ -1,14 +1,14 @@
 //! What a learner's first page adds up: progress by course, money by currency, submissions.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
-    Event,
-    enrollment::EnrollmentEvent,
+    Aggregate, Event,
+    enrollment::{Enrollment, EnrollmentEvent},
     ids::{AccountId, CourseId},
-    payment::PaymentEvent,
-    submission::SubmissionEvent,
+    payment::{Payment, PaymentEvent},
+    submission::{Attempts, SubmissionEvent},
 };
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "learner_dashboard",
     tables: &["learner_dashboard_courses", "learner_dashboard_spending", "learner_dashboard_submissions"],
+    appended: &[],
+    streams: Interest::Streams(&[Enrollment::STREAM_TYPE, Payment::STREAM_TYPE, Attempts::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

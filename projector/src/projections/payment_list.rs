@@ -1,11 +1,11 @@
 //! Every payment.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::Batch;
 use chrono::{DateTime, Utc};
 use events::{
-    Event,
-    payment::{PaymentEvent, PaymentStatus, Provider},
+    Aggregate, Event,
+    payment::{Payment, PaymentEvent, PaymentStatus, Provider},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "payment_list",
     tables: &["payment_list"],
+    appended: &["payment_list"],
+    streams: Interest::Streams(&[Payment::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -1,6 +1,6 @@
 //! Every log-in from its start to its end.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Fact, Key, Keys};
 use chrono::{DateTime, Utc};
 use events::{
@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "session_trail",
     tables: &["session_trail"],
+    appended: &[],
+    streams: Interest::Streams(&[AuthSession::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

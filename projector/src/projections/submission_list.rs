@@ -1,9 +1,13 @@
 //! Every attempt that was handed in.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::Batch;
 use chrono::{DateTime, Utc};
-use events::{Event, ids::CourseId, submission::SubmissionEvent};
+use events::{
+    Aggregate, Event,
+    ids::CourseId,
+    submission::{Attempts, SubmissionEvent},
+};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,6 +15,8 @@ use uuid::Uuid;
 pub(super) const PROJECTION: Projection = Projection {
     name: "submission_list",
     tables: &["submission_list"],
+    appended: &["submission_list"],
+    streams: Interest::Streams(&[Attempts::STREAM_TYPE]),
     needs_content: true,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

@@ -6,6 +6,8 @@ mod exactly_once;
 mod isolation;
 mod poison;
 mod process;
+mod random;
+mod rebuild;
 mod story;
 mod views;
 mod world;

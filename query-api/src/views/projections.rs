@@ -79,7 +79,7 @@ pub async fn check(pool: &PgPool) -> Result<(), String> {
         r#"select p.name, p.state, greatest(head.position - p.position, 0) as "events!"
            from read.projections p
            cross join read.log_head head
-           where p.state <> 'running'
+           where p.state = 'paused'
               or (p.position < head.position and extract(epoch from now() - p.event_recorded_at) > $1::double precision)
            order by head.position - p.position desc
            limit 1"#,

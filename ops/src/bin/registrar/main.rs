@@ -7,6 +7,7 @@ mod down;
 mod keys;
 mod local;
 mod migrate;
+mod projection;
 mod seed;
 mod signals;
 mod status;
@@ -53,6 +54,8 @@ enum Command {
     Keys(keys::DrawKeys),
     /// Post a sample academy to a running system
     Seed(seed::Seed),
+    /// Rebuild, verify and steer the views
+    Projection(projection::Projection),
 }
 
 /// Why a subcommand failed.
@@ -78,6 +81,7 @@ async fn main() -> ExitCode {
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
         Command::Keys(keys) => keys.run().map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
+        Command::Projection(projection) => projection.run().map_err(Error::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

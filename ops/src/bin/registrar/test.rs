@@ -128,6 +128,7 @@ struct Run<'a> {
 struct Started {
     postgres: Postgres,
     nats_url: String,
+    nats_program: Option<PathBuf>,
 }
 
 /// Holds both schemas, for the queries of all crates.
@@ -228,7 +229,7 @@ impl Run<'_> {
             migrate::both(&scratch, &scratch).await
         };
         cancel.run_until_cancelled(schemas).await.unwrap_or(Err(local::Error::Interrupted))?;
-        Ok(Started { postgres, nats_url })
+        Ok(Started { postgres, nats_url, nats_program: servers.nats_program })
     }
 
     /// Clippy compiles every query of every crate against a live database, and the macros write down what they learn.
@@ -285,6 +286,9 @@ impl Run<'_> {
             .env("TEST_DATABASE_URL", started.postgres.url("postgres"))
             .env("TEST_NATS_URL", &started.nats_url)
             .env("REGISTRAR_BIN_DIR", binaries);
+        if let Some(program) = &started.nats_program {
+            runner.env("TEST_NATS_SERVER", program);
+        }
         if self.test.update {
             runner.env("INSTA_UPDATE", "always").env("REGISTRAR_UPDATE_SCHEMAS", "1");
         }

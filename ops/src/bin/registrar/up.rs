@@ -184,6 +184,7 @@ impl Up {
             database_url: databases.log,
             read_database_url: databases.read,
             nats_url,
+            binaries,
             logins,
         };
         state.write(instance)?;

@@ -86,12 +86,14 @@ pub struct Servers {
     pub postgres: Option<postgres::Postgres>,
     /// The URL of NATS, where it was wanted.
     pub nats_url: Option<String>,
+    /// The program that NATS runs from, where that is one of this machine.
+    pub nats_program: Option<PathBuf>,
 }
 
 /// Starts what is wanted and waits until it is ready; the supervisor stops it.
 pub async fn start(instance: &Instance, wanted: Wanted, supervisor: &Supervisor) -> Result<Servers, Error> {
     let mut search = binaries::Search::new(instance.project.clone(), wanted.source, supervisor.cancel().clone());
-    let mut servers = Servers { postgres: None, nats_url: None };
+    let mut servers = Servers { postgres: None, nats_url: None, nats_program: None };
     if wanted.postgres {
         let origin = search.postgres().await?;
         let postgres = postgres::start(instance, &origin, wanted.profile, supervisor).await?;
@@ -103,6 +105,9 @@ pub async fn start(instance: &Instance, wanted: Wanted, supervisor: &Supervisor)
         let port = nats::start(instance, &origin, supervisor).await?;
         tell(wanted, &format!("NATS {} listens on 127.0.0.1:{port}", origin.described()));
         servers.nats_url = Some(format!("nats://127.0.0.1:{port}"));
+        if let Origin::Binary(binary) = origin {
+            servers.nats_program = Some(binary.path);
+        }
     }
     Ok(servers)
 }

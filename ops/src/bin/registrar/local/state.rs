@@ -1,6 +1,6 @@
 //! What is known of a running `up`: the file that `status` and scripts read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,9 @@ pub struct State {
     pub read_database_url: String,
     /// JetStream.
     pub nats_url: String,
+    /// The folder of the processes' programs.
+    #[serde(default)]
+    pub binaries: PathBuf,
     /// The log-ins of the sample data.
     pub logins: Vec<Login>,
 }

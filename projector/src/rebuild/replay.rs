@@ -1,0 +1,151 @@
+//! The log once through, for many views at a time: one task reads pages, one decodes them, and one for each view applies
+//! what that view looks at, in large batches. Channels between them are short, so that memory stays the same however
+//! long the log is, and the slowest sets the pace.
+
+use super::{
+    Progress, RebuildError,
+    shadow::{Mark, Shadow},
+};
+use crate::{entry::Entry, feed, projections::Interest};
+use events::{
+    Recorded,
+    log::{LogError, LogReader},
+};
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Events of a page.
+const PAGE: i64 = 4_000;
+/// Pages between two tasks.
+const AHEAD: usize = 2;
+/// Events that a view applies in one transaction, at least, while there are more to come.
+const BATCH: usize = 10_000;
+
+/// Part of the log: all events up to the mark that some view looks at.
+struct Page<T> {
+    events: Vec<T>,
+    through: Mark,
+}
+
+/// Brings every shadow from where they are, which is the same for all, to where each is to be. The answer is how many
+/// positions that were.
+pub(super) async fn replay(log: &LogReader, shadows: &mut [Shadow], progress: &Progress) -> Result<i64, RebuildError> {
+    let after = shadows.iter().map(Shadow::position).min().unwrap_or(0);
+    let until = shadows.iter().map(Shadow::until).max().unwrap_or(0);
+    progress.reached(after);
+    progress.ends_at(until);
+
+    // They end together: whoever fails closes its channel, which ends the one before it and with it all the others.
+    let mut suppliers: JoinSet<Result<(), RebuildError>> = JoinSet::new();
+    let (to_decode, raw) = mpsc::channel(AHEAD);
+    suppliers.spawn(read(log.clone(), after, until, wanted_streams(shadows), to_decode));
+    let mut views = Vec::new();
+    let mut fills: JoinSet<Result<(usize, i64), RebuildError>> = JoinSet::new();
+    for (number, shadow) in shadows.iter().enumerate() {
+        let (view, pages) = mpsc::channel(AHEAD);
+        views.push(view);
+        let (shadow, progress) = (shadow.clone(), progress.clone());
+        fills.spawn(async move { Ok((number, fill(shadow, pages, &progress).await?)) });
+    }
+    suppliers.spawn(decode(log.clone(), raw, views));
+
+    while let Some(filled) = fills.join_next().await {
+        let (number, position) = filled??;
+        shadows[number].moved_to(position);
+    }
+    while let Some(supplied) = suppliers.join_next().await {
+        supplied??;
+    }
+    Ok(until - after)
+}
+
+/// The stream types that any of the views looks at; `None` where one looks at all.
+fn wanted_streams(shadows: &[Shadow]) -> Option<Vec<String>> {
+    let mut wanted = BTreeSet::new();
+    for shadow in shadows {
+        match shadow.projection().streams {
+            Interest::Everything => return None,
+            Interest::Streams(types) => wanted.extend(types.iter().map(|name| (*name).to_owned())),
+        }
+    }
+    Some(wanted.into_iter().collect())
+}
+
+async fn read(
+    log: LogReader,
+    mut after: i64,
+    until: i64,
+    streams: Option<Vec<String>>,
+    pages: mpsc::Sender<Page<Recorded>>,
+) -> Result<(), RebuildError> {
+    while after < until {
+        let events = log.read_through(after, until, PAGE, streams.as_deref()).await?;
+        let is_last = i64::try_from(events.len()) != Ok(PAGE);
+        let mut through = events
+            .last()
+            .map_or_else(Mark::default, |last| Mark { position: last.position, recorded_at: Some(last.recorded_at) });
+        if is_last && through.position < until {
+            through = Mark { position: until, recorded_at: log.find_recorded_at(until).await? };
+        }
+        after = through.position;
+        if pages.send(Page { events, through }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn decode(
+    log: LogReader,
+    mut raw: mpsc::Receiver<Page<Recorded>>,
+    views: Vec<mpsc::Sender<Arc<Page<Arc<Entry>>>>>,
+) -> Result<(), RebuildError> {
+    while let Some(Page { events, through }) = raw.recv().await {
+        let events = feed::decode(&log, events).await.map_err(LogError::from)?;
+        let page = Arc::new(Page { events, through });
+        for view in &views {
+            if view.send(page.clone()).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Applies all that comes, and tells how far that was.
+async fn fill(
+    mut shadow: Shadow,
+    mut pages: mpsc::Receiver<Arc<Page<Arc<Entry>>>>,
+    progress: &Progress,
+) -> Result<i64, RebuildError> {
+    let (after, until, interest) = (shadow.position(), shadow.until(), shadow.projection().streams);
+    let mut pending = Vec::new();
+    let mut through = Mark { position: after, recorded_at: None };
+    while let Some(page) = pages.recv().await {
+        let wanted = page.events.iter().filter(|entry| {
+            (after + 1..=until).contains(&entry.position()) && interest.includes(&entry.recorded().stream.stream_type)
+        });
+        pending.extend(wanted.cloned());
+        if through.position < until {
+            through = within(&page, until);
+        }
+        if pending.len() >= BATCH {
+            shadow.apply(&pending, through).await?;
+            pending.clear();
+        }
+        progress.reached(through.position);
+    }
+    if through.position > shadow.position() {
+        shadow.apply(&pending, through).await?;
+    }
+    Ok(shadow.position())
+}
+
+/// The mark that a page brings a view to that ends at `until`.
+fn within(page: &Page<Arc<Entry>>, until: i64) -> Mark {
+    if page.through.position <= until {
+        return page.through;
+    }
+    let last = page.events.iter().rev().find(|entry| entry.position() <= until);
+    Mark { position: until, recorded_at: last.map(|entry| entry.recorded().recorded_at) }
+}

@@ -1,0 +1,205 @@
+//! The fresh tables of one view: a schema of its own with a checkpoint of its own, filled batch by batch. The view's own
+//! statements fill it, since they name tables without a schema.
+
+use super::RebuildError;
+use crate::{
+    entry::Entry,
+    parked::Parked,
+    projections::{ApplyError, Projection},
+    run::{Manner, StepError, apply_entries},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Events that are applied together where a larger batch failed for one event's fault.
+const CAREFUL: usize = 200;
+/// Views whose indexes are made at once.
+const FINISHED_AT_ONCE: usize = 2;
+
+/// The fresh tables of one view.
+#[derive(Debug, Clone)]
+pub(super) struct Shadow {
+    projection: Projection,
+    read: PgPool,
+    position: i64,
+    until: i64,
+}
+
+/// A place in the log, and when its event was recorded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mark {
+    pub(super) position: i64,
+    pub(super) recorded_at: Option<DateTime<Utc>>,
+}
+
+impl Mark {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { position: entry.position(), recorded_at: Some(entry.recorded().recorded_at) }
+    }
+}
+
+impl Shadow {
+    /// Empty tables, to be filled up to a position. What an earlier rebuild has left is removed.
+    pub(super) async fn begin(read: &PgPool, projection: Projection, until: i64) -> Result<Self, RebuildError> {
+        let shadow = Self { projection, read: read.clone(), position: 0, until };
+        let mut transaction = read.begin().await?;
+        sqlx::query!(
+            "call read.begin_rebuild($1, $2, $3)",
+            projection.name,
+            projection.tables as _,
+            projection.appended as _
+        )
+        .execute(&mut *transaction)
+        .await?;
+        shadow.enter(&mut transaction).await?;
+        sqlx::query!("insert into projections (name) values ($1)", projection.name).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(shadow)
+    }
+
+    pub(super) const fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// The position that the tables reflect.
+    pub(super) const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// The position that they are to reflect.
+    pub(super) const fn until(&self) -> i64 {
+        self.until
+    }
+
+    pub(super) const fn moved_to(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    pub(super) const fn aim_at(&mut self, until: i64) {
+        self.until = until;
+    }
+
+    /// The name of the schema.
+    pub(super) fn schema(&self) -> String {
+        schema(self.projection.name)
+    }
+
+    /// Applies entries that the view looks at, all that there are up to the mark.
+    pub(super) async fn apply(&mut self, entries: &[Arc<Entry>], through: Mark) -> Result<(), RebuildError> {
+        match self.attempt(entries, through, Manner::Together).await {
+            Err(StepError::Apply(error)) if error.is_of_the_data() => self.apply_carefully(entries, through).await?,
+            applied => applied?,
+        }
+        self.position = through.position;
+        Ok(())
+    }
+
+    /// One bad event is parked; its batch would have to be applied one by one, so the batches are small.
+    async fn apply_carefully(&self, entries: &[Arc<Entry>], through: Mark) -> Result<(), StepError> {
+        for some in entries.chunks(CAREFUL) {
+            let mark = some.last().map_or(through, |last| Mark::of(last));
+            match self.attempt(some, mark, Manner::Together).await {
+                Err(StepError::Apply(error)) if error.is_of_the_data() => {
+                    self.attempt(some, mark, Manner::OneByOne).await?;
+                }
+                applied => applied?,
+            }
+        }
+        self.attempt(&[], through, Manner::Together).await
+    }
+
+    async fn attempt(&self, entries: &[Arc<Entry>], through: Mark, manner: Manner) -> Result<(), StepError> {
+        let mut transaction = self.read.begin().await?;
+        self.enter(&mut transaction).await?;
+        let mut parked = Parked::load(&mut transaction, self.projection.name, self.position).await?;
+        apply_entries(&mut transaction, &self.projection, entries, &mut parked, manner).await?;
+        sqlx::query!(
+            "update projections
+             set position = $1,
+                 event_recorded_at = coalesce($2, event_recorded_at)",
+            through.position,
+            through.recorded_at,
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Tables are found in this schema, and bookkeeping too. Nobody reads them yet, so no commit waits for the disk.
+    async fn enter(&self, transaction: &mut Transaction<'static, Postgres>) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "select set_config('search_path', $1, true) as search_path,
+                    set_config('synchronous_commit', 'off', true) as synchronous_commit",
+            self.schema(),
+        )
+        .fetch_one(&mut **transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes the filled tables what the live ones are.
+    pub(super) async fn finish(&self) -> Result<(), sqlx::Error> {
+        sqlx::query!("call read.finish_rebuild($1, $2)", self.projection.name, self.projection.tables as _)
+            .execute(&self.read)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts what stands aside and the checkpoint into the place of the live ones, in a transaction that holds the live
+    /// checkpoint, and the tables too. Everything there is of this schema goes.
+    pub(super) async fn replace_live(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (name, schema) = (self.projection.name, self.schema());
+        for table in ["parked_streams", "parked_events"] {
+            let delete = format!("delete from read.{table} where projection = $1");
+            sqlx::query(sqlx::AssertSqlSafe(delete)).bind(name).execute(&mut *connection).await?;
+            let insert = format!("insert into read.{table} select * from {schema}.{table}");
+            sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await?;
+        }
+        let update = format!(
+            "update read.projections live
+             set position = fresh.position,
+                 event_recorded_at = fresh.event_recorded_at,
+                 updated_at = now()
+             from {schema}.projections fresh
+             where live.name = fresh.name"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&mut *connection).await?;
+        sqlx::query!("call read.swap_rebuild($1, $2)", name, self.projection.tables as _)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query!("call read.end_rebuild($1)", name).execute(connection).await?;
+        Ok(())
+    }
+}
+
+fn schema(projection: &str) -> String {
+    format!("rebuild_{projection}")
+}
+
+/// Makes the filled tables what the live ones are, two views at a time: sorting for indexes keeps a core busy. The answer
+/// are those whose rows are not as their keys demand.
+pub(super) async fn finish(shadows: &[Shadow]) -> Result<Vec<usize>, RebuildError> {
+    let mut waiting = shadows.iter().cloned().enumerate();
+    let mut finishing = JoinSet::new();
+    let mut doubled = Vec::new();
+    loop {
+        for (number, shadow) in waiting.by_ref().take(FINISHED_AT_ONCE - finishing.len()) {
+            finishing.spawn(async move { (number, shadow.finish().await.map_err(ApplyError::from)) });
+        }
+        let Some(finished) = finishing.join_next().await else { return Ok(doubled) };
+        match finished? {
+            (_, Ok(())) => {}
+            (number, Err(error)) if error.is_of_the_data() => doubled.push(number),
+            (_, Err(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Removes what is left of a rebuild.
+pub(super) async fn remove(read: &PgPool, projection: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("call read.end_rebuild($1)", projection).execute(read).await?;
+    Ok(())
+}
