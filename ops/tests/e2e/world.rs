@@ -97,13 +97,12 @@ impl World {
 
     /// Kills the projector, as `kill -9` does, and starts it again, without waiting until it is ready.
     pub fn crash_projector(&self) {
-        let restarted = self.spawn("projector", &[]);
-        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut killed = processes.swap_remove(0);
-        let last = processes.len() - 1;
-        processes.swap(0, last);
-        drop(processes);
-        let _ = (killed.kill(), killed.wait(), restarted);
+        let processes = || self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut killed = processes().remove(0);
+        let _ = killed.kill();
+        let _ = killed.wait();
+        self.spawn("projector", &[]);
+        processes().rotate_right(1);
     }
 
     /// What `projector <words>` answers, and whether it went well.

@@ -2,7 +2,7 @@
 //!
 //! It looks at events as they are stored: that a session has ended must be known even where why it did cannot be read.
 
-use super::{ApplyError, Projection, column};
+use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Entry};
 use events::{Aggregate, Recorded, auth_session::AuthSession};
 use sqlx::PgConnection;
@@ -10,6 +10,8 @@ use sqlx::PgConnection;
 pub(super) const PROJECTION: Projection = Projection {
     name: "ended_sessions",
     tables: &["ended_sessions"],
+    appended: &[],
+    streams: Interest::Streams(&[AuthSession::STREAM_TYPE]),
     needs_content: false,
     apply: |connection, batch| Box::pin(apply(connection, batch)),
 };

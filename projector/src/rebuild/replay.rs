@@ -7,10 +7,7 @@ use super::{
     shadow::{Mark, Shadow},
 };
 use crate::{entry::Entry, feed, projections::Interest};
-use events::{
-    Recorded,
-    log::{LogError, LogReader},
-};
+use events::{Recorded, log::LogReader};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -101,7 +98,7 @@ async fn decode(
     views: Vec<mpsc::Sender<Arc<Page<Arc<Entry>>>>>,
 ) -> Result<(), RebuildError> {
     while let Some(Page { events, through }) = raw.recv().await {
-        let events = feed::decode(&log, events).await.map_err(LogError::from)?;
+        let events = feed::decode(&log, events).await?;
         let page = Arc::new(Page { events, through });
         for view in &views {
             if view.send(page.clone()).await.is_err() {

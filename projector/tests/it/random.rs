@@ -75,7 +75,7 @@ impl Draw {
     /// The stream, and what happens in it.
     fn event(self) -> (Uuid, Event) {
         let Self { kind, who, what, number } = self;
-        let uuid = |kind: u8, number: u8| Uuid::from_u128(u128::from(kind) << 64 | u128::from(number) + 1);
+        let uuid = |kind: u8, number: u8| Uuid::from_u128((u128::from(kind) << 64) | (u128::from(number) + 1));
         let (learner_id, course_id) = (person(who), CourseId::new(uuid(2, what)));
         let enrollment_id = EnrollmentId::of(learner_id, course_id);
         let of = |text: &str| Personal::new(learner_id, text.to_owned());
