@@ -13,6 +13,8 @@ create table read.enrollment_progress (
     enrolled_at       timestamptz not null,
     last_activity_at  timestamptz not null,
     completed_at      timestamptz,
+    -- When the learner left; null while they are in the course.
+    withdrawn_at      timestamptz,
     version           bigint      not null,
     primary key (tenant_id, enrollment_id)
 );

@@ -4,6 +4,7 @@
 --   accounts     role   -         registered   0
 --   enrollments  -      -         enrolled     0
 --   completions  -      -         completed    0
+--   withdrawals  -      -         left           0
 --   revenue      -      currency  payments     minor units paid
 --   submissions  -      -         handed in    0
 --

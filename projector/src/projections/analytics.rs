@@ -65,6 +65,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             }
             Event::Enrollment(EnrollmentEvent::Enrolled { .. }) => (Point::of(&fact, "enrollments", "", ""), 0),
             Event::Enrollment(EnrollmentEvent::Completed { .. }) => (Point::of(&fact, "completions", "", ""), 0),
+            Event::Enrollment(EnrollmentEvent::Withdrawn { .. }) => (Point::of(&fact, "withdrawals", "", ""), 0),
             Event::Payment(PaymentEvent::Captured { amount, .. }) => {
                 (Point::of(&fact, "revenue", "", amount.currency.as_str()), amount.amount_minor)
             }

@@ -75,6 +75,8 @@ pub struct EnrollmentPoint {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
 }
 
 /// What learners began and finished in the whole period.
@@ -84,6 +86,8 @@ pub struct EnrollmentTotals {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
 }
 
 /// What happened on one day.
@@ -97,6 +101,8 @@ pub struct ActivityPoint {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
     /// How many attempts at assessments were handed in.
     pub submissions: i64,
     /// How many payments were made.
@@ -189,16 +195,17 @@ fn at(counts: &BTreeMap<NaiveDate, i64>, start: NaiveDate) -> i64 {
 
 /// All that happened, a point a piece.
 pub(super) async fn activity(snapshot: &mut Snapshot, period: Period) -> Result<Vec<ActivityPoint>, sqlx::Error> {
-    let metrics = &["accounts", "enrollments", "completions", "submissions", "revenue"];
-    let sums = sums(snapshot, metrics, period).await?;
-    let [registrations, enrollments, completions, submissions, payments] =
-        ["accounts", "enrollments", "completions", "submissions", "revenue"].map(|metric| sums.counts(metric));
+    let metrics = ["accounts", "enrollments", "completions", "withdrawals", "submissions", "revenue"];
+    let sums = sums(snapshot, &metrics, period).await?;
+    let [registrations, enrollments, completions, withdrawals, submissions, payments] =
+        metrics.map(|metric| sums.counts(metric));
     let revenue = sums.revenue();
     Ok(sums.points(|start| ActivityPoint {
         start,
         registrations: at(&registrations, start),
         enrollments: at(&enrollments, start),
         completions: at(&completions, start),
+        withdrawals: at(&withdrawals, start),
         submissions: at(&submissions, start),
         payments: at(&payments, start),
         revenue: revenue(start),
@@ -274,13 +281,19 @@ pub async fn enrollments(
     caller.require(&[Role::Admin])?;
     let period = params.resolve(today())?;
     let mut snapshot = reader.open(caller.tenant_id, READS).await?;
-    let sums = sums(&mut snapshot, &["enrollments", "completions"], period).await?;
-    let [enrollments, completions] = ["enrollments", "completions"].map(|metric| sums.counts(metric));
+    let metrics = ["enrollments", "completions", "withdrawals"];
+    let sums = sums(&mut snapshot, &metrics, period).await?;
+    let [enrollments, completions, withdrawals] = metrics.map(|metric| sums.counts(metric));
     let points = sums.points(|start| EnrollmentPoint {
         start,
         enrollments: at(&enrollments, start),
         completions: at(&completions, start),
+        withdrawals: at(&withdrawals, start),
     });
-    let totals = EnrollmentTotals { enrollments: enrollments.values().sum(), completions: completions.values().sum() };
+    let totals = EnrollmentTotals {
+        enrollments: enrollments.values().sum(),
+        completions: completions.values().sum(),
+        withdrawals: withdrawals.values().sum(),
+    };
     snapshot.answer(axum::Json(sums.series(points, totals))).await
 }
