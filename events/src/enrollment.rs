@@ -63,6 +63,8 @@ pub enum Basis {
         /// By this payment.
         payment_id: PaymentId,
     },
+    /// They were in it in the system that it was imported from.
+    Import,
 }
 
 /// An enrolment as its events leave it.
@@ -80,6 +82,8 @@ pub struct Enrollment {
     pub is_completed: bool,
     /// Whether the learner left it.
     pub is_withdrawn: bool,
+    /// How often the learner left it.
+    pub withdrawals: u32,
 }
 
 impl Enrollment {
@@ -106,7 +110,10 @@ impl Aggregate for Enrollment {
                 self.completed_lessons.insert(*lesson_id);
             }
             EnrollmentEvent::Completed { .. } => self.is_completed = true,
-            EnrollmentEvent::Withdrawn { .. } => self.is_withdrawn = true,
+            EnrollmentEvent::Withdrawn { .. } => {
+                self.is_withdrawn = true;
+                self.withdrawals += 1;
+            }
         }
     }
 

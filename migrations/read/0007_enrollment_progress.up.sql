@@ -5,7 +5,7 @@ create table read.enrollment_progress (
     enrollment_id     uuid        not null,
     learner_id        uuid        not null,
     course_id         uuid        not null,
-    -- What gave the right to enter: `free` or `payment`.
+    -- What gave the right to enter: `free`, `payment` or `import`.
     basis             text        not null,
     payment_id        uuid,
     progress_percent  smallint    not null,

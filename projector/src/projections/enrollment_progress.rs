@@ -66,6 +66,7 @@ fn fold(enrollments: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &Enrollmen
     if let EnrollmentEvent::Enrolled { learner_id, course_id, basis } = event {
         let (basis, payment_id) = match basis {
             Basis::Free => ("free", None),
+            Basis::Import => ("import", None),
             Basis::Payment { payment_id } => ("payment", Some(payment_id.as_uuid())),
         };
         // Whoever comes again has what they finished before.

@@ -28,7 +28,7 @@ pub struct Enrollment {
     pub course_id: Uuid,
     /// The course's title.
     pub course_title: Option<String>,
-    /// What gave the right to enter: `free` or `payment`.
+    /// What gave the right to enter: `free`, `payment`, or `import` where they were in it in another system before.
     #[schema(example = "free")]
     pub basis: String,
     /// The payment, where it was paid for.
