@@ -1,5 +1,5 @@
-//! Series over time: `/v1/analytics/accounts-by-role`, `/revenue`, `/enrollments`. Points without events are there too,
-//! as zeros.
+//! Series over time: `/v1/analytics/accounts-by-role`, `/revenue`, `/enrollments`, `/submissions`. Points
+//! without events are there too, as zeros.
 
 use super::{
     Money,
@@ -88,6 +88,26 @@ pub struct EnrollmentTotals {
     pub completions: i64,
     /// How often learners left one.
     pub withdrawals: i64,
+}
+
+/// What learners handed in in one piece of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubmissionPoint {
+    /// The first day of the piece.
+    pub start: NaiveDate,
+    /// How many attempts at assessments were handed in.
+    pub submissions: i64,
+    /// How many of them passed.
+    pub passed: i64,
+}
+
+/// What learners handed in in the whole period.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubmissionTotals {
+    /// How many attempts at assessments were handed in.
+    pub submissions: i64,
+    /// How many of them passed.
+    pub passed: i64,
 }
 
 /// What happened on one day.
@@ -295,5 +315,28 @@ pub async fn enrollments(
         completions: completions.values().sum(),
         withdrawals: withdrawals.values().sum(),
     };
+    snapshot.answer(axum::Json(sums.series(points, totals))).await
+}
+
+/// What learners handed in over time.
+#[utoipa::path(get, path = "/v1/analytics/submissions", tag = "analytics", security(("bearer" = [])),
+    params(PeriodParams), responses(
+        (status = 200, description = "The series", body = Series<SubmissionPoint, SubmissionTotals>),
+        (status = 403, description = "`forbidden`"),
+    ))]
+pub async fn submissions(
+    caller: SignedIn,
+    reader: Reader,
+    Query(params): Query<PeriodParams>,
+) -> Result<Answer, Problem> {
+    caller.require(&[Role::Admin])?;
+    let period = params.resolve(today())?;
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let metrics = ["submissions", "passed"];
+    let sums = sums(&mut snapshot, &metrics, period).await?;
+    let [submissions, passed] = metrics.map(|metric| sums.counts(metric));
+    let point = |start| SubmissionPoint { start, submissions: at(&submissions, start), passed: at(&passed, start) };
+    let points = sums.points(point);
+    let totals = SubmissionTotals { submissions: submissions.values().sum(), passed: passed.values().sum() };
     snapshot.answer(axum::Json(sums.series(points, totals))).await
 }
