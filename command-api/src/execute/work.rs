@@ -237,12 +237,7 @@ impl<'a> Work<'a> {
     }
 
     /// Gives a session its next refresh token; those before it count as used from then on.
-    pub fn set_refresh_token(
-        &mut self,
-        session: AuthSessionId,
-        token_hash: [u8; 32],
-        expires_at: DateTime<Utc>,
-    ) {
+    pub fn set_refresh_token(&mut self, session: AuthSessionId, token_hash: [u8; 32], expires_at: DateTime<Utc>) {
         self.side.refresh_tokens.push(RefreshToken { session_id: session, token_hash, expires_at });
     }
 

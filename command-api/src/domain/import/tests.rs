@@ -107,10 +107,7 @@ fn what_was_imported_before_changes_nothing() {
     let told = ImportAssessment { course_id: Some(COURSE), title: "Exam".to_owned(), pass_percent: Some(40) };
     assert_eq!(assessment(&exam(), Some(&law()), &on_day_10(), told), Ok(vec![]));
     let state = given(events(enrolled(Some(30), Some(40))));
-    assert_eq!(
-        enrollment(&state, &bob(), &law(), &on_day_10(), told_enrollment(Some(30), Some(40))),
-        Ok(vec![])
-    );
+    assert_eq!(enrollment(&state, &bob(), &law(), &on_day_10(), told_enrollment(Some(30), Some(40))), Ok(vec![]));
     let state = given(take(&Attempts::default(), result(1, None)).unwrap());
     assert_eq!(take(&state, result(1, None)), Ok(vec![]));
 }
@@ -184,7 +181,8 @@ fn what_a_fact_names_has_to_be_there() {
     assert_eq!(refused, Err(Refusal::Unknown(Named::Owner)));
     let refused = submission(&Attempts::default(), &Assessment::default(), None, &on_day_10(), result(1, None));
     assert_eq!(refused, Err(Refusal::Unknown(Named::Assessment)));
-    let refused = submission(&Attempts::default(), &exam(), Some(&Enrollment::default()), &on_day_10(), result(1, None));
+    let refused =
+        submission(&Attempts::default(), &exam(), Some(&Enrollment::default()), &on_day_10(), result(1, None));
     assert_eq!(refused, Err(Refusal::NeverEnrolled));
 }
 

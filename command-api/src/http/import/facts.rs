@@ -11,9 +11,7 @@ use crate::{
             identifier::{Email, Username},
         },
         category::{NAME_SCOPE, Refusal as CategoryRefusal, name_key},
-        import::{
-            self, History, ImportAccount, ImportAssessment, ImportCourse, ImportEnrollment, ImportSubmission,
-        },
+        import::{self, History, ImportAccount, ImportAssessment, ImportCourse, ImportEnrollment, ImportSubmission},
     },
     execute::{Context, Executor, Import, Reply, Work},
     http::account::{EMAIL_SCOPE, USERNAME_SCOPE, tidy},
@@ -26,9 +24,7 @@ use events::{
     category::Category,
     course::{Course, CourseDetails},
     enrollment::Enrollment,
-    ids::{
-        AccountId, AssessmentId, AttemptsId, CategoryId, CourseId, EnrollmentId, SubmissionId, TenantId, of_import,
-    },
+    ids::{AccountId, AssessmentId, AttemptsId, CategoryId, CourseId, EnrollmentId, SubmissionId, TenantId, of_import},
     submission::Attempts,
 };
 use ops::problem::Problem;

@@ -23,9 +23,11 @@ ops::secret_args! {
 
 /// Takes history over from another system, as events that are marked as imported.
 #[derive(Debug, Args)]
-#[command(after_help = "Everything goes through the command API, as what any client posts. Each fact has a key in its source, from which its
+#[command(
+    after_help = "Everything goes through the command API, as what any client posts. Each fact has a key in its source, from which its
 id here is derived: running an import again, or after it was interrupted, passes over what is there and changes nothing.
-It ends when every view shows all of it, and lists the rows that were refused: file, line and why.")]
+It ends when every view shows all of it, and lists the rows that were refused: file, line and why."
+)]
 pub struct Import {
     #[command(subcommand)]
     source: Source,
@@ -84,7 +86,7 @@ pub enum ImportError {
     #[error("everything was posted, and these projections have stood still for {} s: {_0}", progress::STANDSTILL.as_secs())]
     Behind(String),
     /// The report cannot be written.
-    #[error("cannot write {0}", .0.display())]
+    #[error("cannot write {path}", path = .0.display())]
     Report(std::path::PathBuf, #[source] std::io::Error),
     /// Views and files differ.
     #[error("the views do not show what the files hold: see the table above")]

@@ -20,7 +20,8 @@ const SOURCE: &str = "oulad";
 
 /// Imports the Open University Learning Analytics Dataset from a folder with its five CSV files.
 #[derive(Debug, Args)]
-#[command(after_help = "The folder holds five CSV files, each plain or compressed (`.csv.gz`), UTF-8, parted by commas, with a header. Columns
+#[command(
+    after_help = "The folder holds five CSV files, each plain or compressed (`.csv.gz`), UTF-8, parted by commas, with a header. Columns
 are found by name; others than these are not read. An empty value or `?` is not known. Days are counted from the start
 of the presentation: 2013B starts on 1 February 2013, 2013J on 1 October 2013.
 
@@ -48,7 +49,8 @@ Examples:
   registrar import oulad ~/oulad --command-api https://… --query-api https://… --email ada@… --password-file secret
   registrar import oulad ~/oulad --check          only compare the views with the files
 
-The exit code is 1 where rows were refused or the views show something else than the files.")]
+The exit code is 1 where rows were refused or the views show something else than the files."
+)]
 pub struct Oulad {
     /// The folder with the CSV files
     folder: PathBuf,

@@ -84,7 +84,10 @@ pub async fn wait_for_views(importer: &Importer, cancel: &CancellationToken) -> 
     }
     if let Some(stage) = stage {
         let steps = u64::try_from(target - first).unwrap_or_default();
-        stage.end(steps, &format!("all at position {}, the last {} events", HumanCount(position(target)), HumanCount(steps)));
+        stage.end(
+            steps,
+            &format!("all at position {}, the last {} events", HumanCount(position(target)), HumanCount(steps)),
+        );
     }
     Ok(())
 }
@@ -96,9 +99,9 @@ fn position(position: i64) -> u64 {
 /// The position of the projection that is furthest behind, and its name.
 fn find_hindmost(projections: &Value) -> (i64, String) {
     let items = projections["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let each = items.iter().map(|item| {
-        (item["position"].as_i64().unwrap_or(0), item["name"].as_str().unwrap_or("?").to_owned())
-    });
+    let each = items
+        .iter()
+        .map(|item| (item["position"].as_i64().unwrap_or(0), item["name"].as_str().unwrap_or("?").to_owned()));
     each.min().unwrap_or_else(|| (0, "none is there".to_owned()))
 }
 

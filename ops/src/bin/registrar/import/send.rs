@@ -114,7 +114,8 @@ impl Problem {
     }
 
     fn reason(&self) -> String {
-        let fields: Vec<String> = self.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
+        let fields: Vec<String> =
+            self.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
         if fields.is_empty() {
             format!("{}: {}", self.slug(), self.detail.as_ref().unwrap_or(&self.title))
         } else {

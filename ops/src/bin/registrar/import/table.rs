@@ -17,7 +17,7 @@ use flate2::bufread::MultiGzDecoder;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The folder is not one.
-    #[error("{0} is not a folder: name the one that holds the CSV files")]
+    #[error("{folder} is not a folder: name the one that holds the CSV files", folder = .0.display())]
     NoFolder(PathBuf),
     /// The file is missing.
     #[error("{folder} holds neither {file} nor {file}.gz", folder = .folder.display())]
@@ -28,13 +28,13 @@ pub enum TableError {
         file: &'static str,
     },
     /// The file cannot be read.
-    #[error("{0} cannot be read", .0.display())]
+    #[error("{path} cannot be read", path = .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
     /// There is not even a header.
-    #[error("{0} is empty: its first line names the columns", .0.display())]
+    #[error("{path} is empty: its first line names the columns", path = .0.display())]
     Empty(PathBuf),
     /// The text is in another encoding.
-    #[error("{0} is not UTF-8: save it as CSV in UTF-8", .0.display())]
+    #[error("{path} is not UTF-8: save it as CSV in UTF-8", path = .0.display())]
     Encoding(PathBuf),
     /// Another character parts the columns.
     #[error("{path} parts its columns with {found}: save it with commas", path = .path.display())]
@@ -91,7 +91,8 @@ impl Row {
 
     /// A number that may be unknown.
     pub fn find_number<N: FromStr>(&self, column: &'static str) -> Result<Option<N>, String> {
-        let number = |value: &str| value.parse().map_err(|_| format!("{column} is {value:?}, which is no whole number"));
+        let number =
+            |value: &str| value.parse().map_err(|_| format!("{column} is {value:?}, which is no whole number"));
         self.find(column).map(number).transpose()
     }
 

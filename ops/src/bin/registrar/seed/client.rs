@@ -196,7 +196,8 @@ impl Client {
     /// them again changes nothing.
     pub async fn import(&self, session: &Session, source: &str, lines: String) -> Result<String, ClientError> {
         let path = format!("/v1/imports/{source}");
-        let builder = self.http.post(format!("{}{path}", self.command_api)).header(CONTENT_TYPE, "application/x-ndjson");
+        let builder =
+            self.http.post(format!("{}{path}", self.command_api)).header(CONTENT_TYPE, "application/x-ndjson");
         self.send_for_text(Method::POST, &path, authorised(builder.body(lines), Some(session))).await
     }
 

@@ -183,13 +183,7 @@ impl Queries<'_> {
     }
 
     /// A member of each point of a series by day.
-    async fn series(
-        &self,
-        route: &str,
-        member: &str,
-        from: NaiveDate,
-        to: NaiveDate,
-    ) -> Result<Series, ImportError> {
+    async fn series(&self, route: &str, member: &str, from: NaiveDate, to: NaiveDate) -> Result<Series, ImportError> {
         let mut series = Series::new();
         let mut start = from;
         while start <= to {
@@ -208,13 +202,7 @@ impl Queries<'_> {
     }
 
     /// How often it happened on all other days up to today.
-    async fn elsewhere(
-        &self,
-        route: &str,
-        member: &str,
-        from: NaiveDate,
-        to: NaiveDate,
-    ) -> Result<i64, ImportError> {
+    async fn elsewhere(&self, route: &str, member: &str, from: NaiveDate, to: NaiveDate) -> Result<i64, ImportError> {
         let before = self.series(route, member, from - Days::new(SERIES_DAYS), from - Days::new(1)).await?;
         let after = self.series(route, member, to + Days::new(1), Utc::now().date_naive()).await?;
         Ok(total(&before) + total(&after))

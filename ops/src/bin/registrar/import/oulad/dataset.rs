@@ -147,15 +147,13 @@ impl Dataset {
     pub fn read(folder: &Path) -> Result<Self, TableError> {
         let read = |file, columns| table::read(folder, file, columns);
         let courses = read(COURSES, &["code_module", "code_presentation", "module_presentation_length"])?;
-        let assessments =
-            read(ASSESSMENTS, &["code_module", "code_presentation", "id_assessment", "assessment_type"])?;
+        let assessments = read(ASSESSMENTS, &["code_module", "code_presentation", "id_assessment", "assessment_type"])?;
         let students = read(STUDENTS, &["code_module", "code_presentation", "id_student", "final_result"])?;
         let registrations = read(
             REGISTRATIONS,
             &["code_module", "code_presentation", "id_student", "date_registration", "date_unregistration"],
         )?;
-        let submissions =
-            read(SUBMISSIONS, &["id_assessment", "id_student", "date_submitted", "is_banked", "score"])?;
+        let submissions = read(SUBMISSIONS, &["id_assessment", "id_student", "date_submitted", "is_banked", "score"])?;
 
         let mut reader = Reader::default();
         reader.take(COURSES, courses, Reader::course);
@@ -169,8 +167,7 @@ impl Dataset {
 
     /// How many rows are taken and refused.
     pub fn rows(&self) -> u64 {
-        let taken =
-            self.courses.len() + self.assessments.len() + self.registrations.len() * 2 + self.submissions.len();
+        let taken = self.courses.len() + self.assessments.len() + self.registrations.len() * 2 + self.submissions.len();
         (taken + self.refused.len()) as u64
     }
 }
@@ -255,7 +252,9 @@ impl Reader {
             "Pass" => FinalResult::Pass,
             "Fail" => FinalResult::Fail,
             "Withdrawn" => FinalResult::Withdrawn,
-            other => return Err(format!("final_result is {other:?}: Pass, Distinction, Fail or Withdrawn is expected")),
+            other => {
+                return Err(format!("final_result is {other:?}: Pass, Distinction, Fail or Withdrawn is expected"));
+            }
         };
         if self.results.contains_key(&(course.clone(), student)) {
             return Err(format!("student {student} in {course} was told before"));

@@ -78,9 +78,7 @@ fn accounts(dataset: &Dataset) -> Vec<Line> {
 fn registrations(dataset: &Dataset) -> Vec<Line> {
     let registrations = dataset.registrations.iter().map(|registration| {
         let mut enrollment = json!({"learner": registration.student.to_string(), "course": &*registration.course});
-        for (member, at) in
-            [("completed_at", registration.completed_at), ("withdrawn_at", registration.withdrawn_at)]
-        {
+        for (member, at) in [("completed_at", registration.completed_at), ("withdrawn_at", registration.withdrawn_at)] {
             if let Some(at) = at {
                 enrollment[member] = Value::from(at.to_rfc3339());
             }

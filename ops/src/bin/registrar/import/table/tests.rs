@@ -57,11 +57,8 @@ fn columns_are_found_by_name_in_any_order_among_others() {
 #[test]
 fn quotes_hold_commas_quotes_and_line_breaks() {
     let read = rows(b"code,days\n\"A, \"\"B\"\"\",1\n\"two\nlines\",2\nC,3\n");
-    let expected = [
-        row(2, Some("A, \"B\""), Some("1")),
-        row(3, Some("two\nlines"), Some("2")),
-        row(5, Some("C"), Some("3")),
-    ];
+    let expected =
+        [row(2, Some("A, \"B\""), Some("1")), row(3, Some("two\nlines"), Some("2")), row(5, Some("C"), Some("3"))];
     assert_eq!(read, expected);
 }
 

@@ -51,9 +51,8 @@ fn reasons(dataset: &Dataset) -> Vec<(&str, u64, &str)> {
 /// A registration's days, and what its student came to.
 fn registration(days: &str, result: &str) -> Registration {
     let students = format!("code_module,code_presentation,id_student,final_result\nXXX,2013J,1,{result}\n");
-    let rows = format!(
-        "code_module,code_presentation,id_student,date_registration,date_unregistration\nXXX,2013J,1,{days}\n"
-    );
+    let rows =
+        format!("code_module,code_presentation,id_student,date_registration,date_unregistration\nXXX,2013J,1,{days}\n");
     let mut dataset = read(&[(STUDENTS, &students), (REGISTRATIONS, &rows)]);
     assert_eq!(reasons(&dataset), []);
     dataset.registrations.remove(0)
