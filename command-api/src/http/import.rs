@@ -30,7 +30,7 @@ use ops::{
     extract::Path,
     problem::{MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem, ProblemType, UNSUPPORTED_MEDIA_TYPE},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// As many facts as one request may bring.
 pub const MAX_LINES: usize = 1_000;
@@ -136,11 +136,7 @@ pub async fn import(
     let run = facts::Run { executor: &executor, context: &context, source: &source };
     for (kind, facts) in kinds {
         run.preload(kind, &facts).await?;
-        let mut things: BTreeMap<_, Vec<(usize, Fact)>> = BTreeMap::new();
-        for (place, fact) in facts {
-            things.entry(fact.stream()).or_default().push((place, fact));
-        }
-        let in_turn = things.into_values().map(|facts| run.carry_out_in_turn(facts));
+        let in_turn = by_thing(facts).into_iter().map(|facts| run.carry_out_in_turn(facts));
         let mut done = stream::iter(in_turn).buffer_unordered(AT_ONCE);
         while let Some(answers) = done.next().await {
             for (place, answer) in answers {
@@ -149,6 +145,21 @@ pub async fn import(
         }
     }
     Ok(respond(&outcomes))
+}
+
+/// Facts about the same thing together; things and facts in the order of their lines, so that of two which want the same
+/// name the first has it.
+fn by_thing(facts: Vec<(usize, Fact)>) -> Vec<Vec<(usize, Fact)>> {
+    let mut things: Vec<Vec<(usize, Fact)>> = Vec::with_capacity(facts.len());
+    let mut places = HashMap::with_capacity(facts.len());
+    for (place, fact) in facts {
+        let thing = *places.entry(fact.stream()).or_insert_with(|| {
+            things.push(Vec::new());
+            things.len() - 1
+        });
+        things[thing].push((place, fact));
+    }
+    things
 }
 
 fn respond(outcomes: &[ImportOutcome]) -> Response {

@@ -51,7 +51,8 @@ fn said(content: &[u8]) -> String {
 #[test]
 fn columns_are_found_by_name_in_any_order_among_others() {
     assert_eq!(rows(b"days,other,code\n268,x,AAA\n"), [row(2, Some("AAA"), Some("268"))]);
-    assert_eq!(rows(b"\"Code\", Days \r\nAAA, 268\r\n"), [row(2, Some("AAA"), Some("268"))]);
+    let read = rows(b"\"Code\", Days \r\nAAA, 268\r\n\r\n\"B\",\"2\"\r\n");
+    assert_eq!(read, [row(2, Some("AAA"), Some("268")), row(4, Some("B"), Some("2"))]);
 }
 
 #[test]
