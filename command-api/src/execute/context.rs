@@ -78,6 +78,7 @@ impl Context {
             agent: None,
             idempotency: None,
             if_match: None,
+            import: None,
         }
     }
 
