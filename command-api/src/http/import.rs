@@ -1,7 +1,7 @@
 //! `POST /v1/imports/{source}`: facts from another system, many in one request.
 //!
 //! The body is NDJSON, one fact a line, and so is the answer, one outcome a line in the same order: each line stands or
-//! falls alone. `lines` says what a line may hold, `facts` carries one out. Within a request the kinds come in the order in
+//! falls alone. One fact may also come as plain JSON, and is answered as any command. `lines` says what a line may hold, `facts` carries one out. Within a request the kinds come in the order in
 //! which they need one another (categories, accounts, courses, assessments, enrolments, submissions), whatever the order
 //! of the lines; lines about the same thing come in theirs. All else is carried out at once, so that the log takes it in
 //! few transactions.
@@ -10,7 +10,7 @@ mod facts;
 mod lines;
 
 pub use lines::{
-    ImportLine, ImportOutcome, ImportedAccount, ImportedAssessment, ImportedCategory, ImportedCourse,
+    DoneImporting, ImportLine, ImportOutcome, ImportedAccount, ImportedAssessment, ImportedCategory, ImportedCourse,
     ImportedEnrollment, ImportedSubmission, OutcomeKind,
 };
 
@@ -27,8 +27,8 @@ use axum::{
 use facts::Fact;
 use futures::{StreamExt, stream};
 use ops::{
-    extract::Path,
-    problem::{MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem, ProblemType, UNSUPPORTED_MEDIA_TYPE},
+    extract::{Json, Path},
+    problem::{MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem, ProblemType},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -64,20 +64,25 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// The bytes of an NDJSON body.
+/// The facts of a body.
 #[derive(Debug)]
-pub struct Ndjson(Bytes);
+pub enum Facts {
+    /// One, as plain JSON.
+    One(Box<ImportLine>),
+    /// Many, a line each.
+    Many(Bytes),
+}
 
-impl<S: Send + Sync> FromRequest<S> for Ndjson {
+impl<S: Send + Sync> FromRequest<S> for Facts {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !sent.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(NDJSON) {
-            let detail = format!("Send the body with Content-Type: {NDJSON}.");
-            return Err(Problem::new(UNSUPPORTED_MEDIA_TYPE).detail(detail));
+            let Json(line) = Json::from_request(request, state).await?;
+            return Ok(Self::One(Box::new(line)));
         }
-        Bytes::from_request(request, &()).await.map(Self).map_err(|rejection| match rejection.status() {
+        Bytes::from_request(request, state).await.map(Self::Many).map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => PAYLOAD_TOO_LARGE.into(),
             _ => Problem::new(MALFORMED_JSON).detail("The body ended before it was complete."),
         })
@@ -99,32 +104,39 @@ impl<S: Send + Sync> FromRequest<S> for Ndjson {
         ("source" = String, Path, description = "The system or data set that the facts come from: 1 to 64 lower-case \
             letters, digits, dots, underscores and hyphens", example = "old-portal"),
     ),
-    request_body(content = ImportLine, content_type = "application/x-ndjson",
-        description = "At most 1,000 lines, each one fact as a JSON object"),
+    request_body(description = "At most 1,000 lines, each one fact as a JSON object; or one fact as JSON",
+        content((ImportLine = "application/x-ndjson"), (ImportLine = "application/json"))),
     responses(
-        (status = 200, description = "An outcome for each line, in their order", body = ImportOutcome,
-            content_type = "application/x-ndjson"),
+        (status = 200, description = "An outcome for each line, in their order; of one fact, what every command answers \
+            and whether anything `changed`",
+            content((ImportOutcome = "application/x-ndjson"), (DoneImporting = "application/json"))),
         (status = 403, description = "`forbidden`"),
-        (status = 415, description = "`unsupported-media-type`"),
-        (status = 422, description = "`invalid-request`: too many lines, or the source is no name"),
+        (status = 409, description = "`email-taken`, `username-taken`, `category-name-taken`"),
     )
 )]
 pub async fn import(
     State(executor): State<Executor>,
     context: Context,
     Path(source): Path<String>,
-    Ndjson(body): Ndjson,
+    facts: Facts,
 ) -> Result<Response, Problem> {
     if !context.actor.is_some_and(|actor| actor.role.administers()) {
         return Err(Refusal::NotAdmin.into());
     }
     lines::check_source(&source)?;
-    let facts = lines::read(&body, MAX_LINES)?;
+    let run = facts::Run { executor: &executor, context: &context, source: &source };
+    match facts {
+        Facts::One(line) => Ok(run.carry_out(run.read(*line)?, context.idempotency.clone()).await?.into_response()),
+        Facts::Many(body) => run_many(run, lines::read(&body, MAX_LINES)?).await,
+    }
+}
+
+async fn run_many(run: facts::Run<'_>, facts: Vec<Result<ImportLine, Problem>>) -> Result<Response, Problem> {
     let mut outcomes: Vec<ImportOutcome> = Vec::with_capacity(facts.len());
     let mut kinds: BTreeMap<facts::Kind, Vec<(usize, Fact)>> = BTreeMap::new();
     for (place, line) in facts.into_iter().enumerate() {
         let number = place + 1;
-        let read = line.and_then(|line| Ok((line.key.clone(), Fact::try_new(context.tenant_id, &source, line)?)));
+        let read = line.and_then(|line| Ok((line.key.clone(), run.read(line)?)));
         outcomes.push(match read {
             Ok((key, fact)) => {
                 kinds.entry(fact.kind()).or_default().push((place, fact));
@@ -133,7 +145,6 @@ pub async fn import(
             Err(problem) => ImportOutcome::refused(number, problem),
         });
     }
-    let run = facts::Run { executor: &executor, context: &context, source: &source };
     for (kind, facts) in kinds {
         run.preload(kind, &facts).await?;
         let in_turn = by_thing(facts).into_iter().map(|facts| run.carry_out_in_turn(facts));

@@ -1,6 +1,9 @@
 //! `registrar import oulad`, as an operator runs it, on a small data set that is made up.
 
-use crate::world::{PASSWORD, World, binary};
+use crate::{
+    client::Call,
+    world::{PASSWORD, World, binary},
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -216,7 +219,8 @@ async fn only_admins_import_and_each_line_stands_or_falls_alone() {
     };
     let course = line("law", json!({"course": {"title": "Law"}}));
     assert_eq!(world.post_lines("/v1/imports/old", &learner, &course).await.problem(403), "forbidden");
-    assert_eq!(world.post("/v1/imports/old", &root, json!({})).await.problem(415), "unsupported-media-type");
+    let csv = Call::post("/v1/imports/old").token(&root).header("content-type", "text/csv").text("key");
+    assert_eq!(world.send(csv).await.problem(415), "unsupported-media-type");
     assert_eq!(world.post_lines("/v1/imports/Old%20one", &root, &course).await.problem(422), "invalid-request");
 
     // The enrolment comes before what it names, and in time all the same.

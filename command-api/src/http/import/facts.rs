@@ -13,7 +13,7 @@ use crate::{
         category::{NAME_SCOPE, Refusal as CategoryRefusal, name_key},
         import::{self, History, ImportAccount, ImportAssessment, ImportCourse, ImportEnrollment, ImportSubmission},
     },
-    execute::{Context, Executor, Import, Reply, Work},
+    execute::{Answer, Context, Executor, IdempotencyKey, Import, Reply, Work},
     http::account::{EMAIL_SCOPE, USERNAME_SCOPE, tidy},
 };
 use chrono::{DateTime, Utc};
@@ -71,7 +71,7 @@ pub(super) struct Run<'a> {
 
 impl Fact {
     /// The fact of a line, every key in it turned into an id.
-    pub(super) fn try_new(tenant_id: TenantId, source: &str, line: ImportLine) -> Result<Self, Problem> {
+    fn try_new(tenant_id: TenantId, source: &str, line: ImportLine) -> Result<Self, Problem> {
         let id = |stream_type: &str, key: &str| of_import(tenant_id, source, stream_type, key);
         let account = |key: &str| AccountId::new(id(Account::STREAM_TYPE, key));
         let course = |key: &str| CourseId::new(id(Course::STREAM_TYPE, key));
@@ -155,7 +155,12 @@ fn new_course(told: ImportedCourse, category_id: Option<CategoryId>, owner_id: O
     ImportCourse { details, owner_id, published_at, archived_at }
 }
 
-impl<'a> Run<'a> {
+impl Run<'_> {
+    /// The fact of a line.
+    pub(super) fn read(self, line: ImportLine) -> Result<Fact, Problem> {
+        Fact::try_new(self.context.tenant_id, self.source, line)
+    }
+
     /// Has at hand what facts of one kind need, in a query or two.
     pub(super) async fn preload(self, kind: Kind, facts: &[(usize, Fact)]) -> Result<(), Problem> {
         let (executor, tenant) = (self.executor, self.context.tenant_id);
@@ -178,14 +183,20 @@ impl<'a> Run<'a> {
     pub(super) async fn carry_out_in_turn(self, facts: Vec<(usize, Fact)>) -> Vec<(usize, Result<Done, Problem>)> {
         let mut done = Vec::with_capacity(facts.len());
         for (place, fact) in facts {
-            done.push((place, self.carry_out(fact).await));
+            let answer = self.carry_out(fact, None).await.map(|answer| Done {
+                id: answer.id(),
+                position: answer.position(),
+                is_changed: answer.member(CHANGED) == Some(&true.into()),
+            });
+            done.push((place, answer));
         }
         done
     }
 
-    async fn carry_out(self, fact: Fact) -> Result<Done, Problem> {
+    /// Carries out one fact.
+    pub(super) async fn carry_out(self, fact: Fact, idempotency: Option<IdempotencyKey>) -> Result<Answer, Problem> {
         let import = Import { source: self.source.to_owned(), occurred_at: fact.occurred_at };
-        let context = Context { import: Some(import), idempotency: None, if_match: None, ..self.context.clone() };
+        let context = Context { import: Some(import), idempotency, if_match: None, ..self.context.clone() };
         let (context, told) = (&context, &fact.told);
         let command = match told {
             Told::Category { .. } => "import.category",
@@ -196,9 +207,7 @@ impl<'a> Run<'a> {
             Told::Submission(_) => "import.submission",
         };
         let executor = self.executor;
-        let answer = executor.execute(context, command, |work| Box::pin(tell(work, context, told))).await?;
-        let is_changed = answer.member(CHANGED).and_then(serde_json::Value::as_bool).unwrap_or(false);
-        Ok(Done { id: answer.id(), position: answer.position(), is_changed })
+        executor.execute(context, command, |work| Box::pin(tell(work, context, told))).await
     }
 }
 

@@ -231,6 +231,16 @@ pub struct ImportOutcome {
     pub problem: Option<ProblemDocument>,
 }
 
+/// What is answered to one fact that came alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DoneImporting {
+    /// As every command answers.
+    #[serde(flatten)]
+    pub done: crate::openapi::Done,
+    /// Whether it was recorded; it was there already where it was not.
+    pub changed: bool,
+}
+
 /// What was done for a line.
 pub(super) struct Done {
     pub(super) id: Uuid,
