@@ -52,6 +52,18 @@ fn a_line_that_cannot_be_read_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_member_told_twice_and_a_nul_are_wrong() {
+    let body = student().to_string();
+    let twice = body.replacen("\"key\":", "\"key\":\"16\",\"key\":", 1);
+    let nul = body.replacen("Lovelace", "Love\\u0000lace", 1);
+    for wrong in [twice, nul] {
+        assert_ne!(wrong, body);
+        let problem = read(wrong.as_bytes(), 1).unwrap().remove(0).unwrap_err();
+        assert_eq!(problem.slug(), "invalid-request", "{wrong}");
+    }
+}
+
+#[test]
 fn a_request_has_a_bound() {
     let body = format!("{}\n{}\n", student(), student());
     let problem = read(body.as_bytes(), 1).unwrap_err();

@@ -62,7 +62,7 @@ pub async fn wait_for_views(importer: &Importer, cancel: &CancellationToken) -> 
     let target = importer.client.reached();
     let (mut stage, mut first, mut hindmost, mut moved) = (None, 0, -1, Instant::now());
     loop {
-        let projections = importer.client.query(&session, "/v1/projections", &[("limit", "200")]).await?;
+        let projections = importer.client.projections(&session).await?;
         let (position, name) = find_hindmost(&projections);
         if position > hindmost {
             (hindmost, moved) = (position, Instant::now());

@@ -192,6 +192,13 @@ impl Client {
         self.send(Method::GET, path, authorised(builder, Some(session))).await
     }
 
+    /// How far each projection has come, whatever that is.
+    pub async fn projections(&self, session: &Session) -> Result<Value, ClientError> {
+        let path = "/v1/projections";
+        let builder = self.http.get(format!("{}{path}?limit=200", self.query_api));
+        self.send(Method::GET, path, authorised(builder, Some(session))).await
+    }
+
     /// Posts facts of another system, a JSON object a line, and gives the outcomes, a JSON object a line too. Sending
     /// them again changes nothing.
     pub async fn import(&self, session: &Session, source: &str, lines: String) -> Result<String, ClientError> {
