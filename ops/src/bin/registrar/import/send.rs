@@ -159,11 +159,9 @@ impl<'a> Sender<'a> {
         let mut sent = Sent::default();
         let mut open: Vec<&Line> = lines.iter().collect();
         for attempt in 0.. {
-            if self.cancel.is_cancelled() {
-                return Err(ImportError::Interrupted);
-            }
             let body: Vec<&str> = open.iter().map(|line| line.json.as_str()).collect();
-            let answer = self.post(body.join("\n")).await?;
+            let answered = self.cancel.run_until_cancelled(self.post(body.join("\n"))).await;
+            let answer = answered.ok_or(ImportError::Interrupted)??;
             let mut outcomes = HashMap::with_capacity(open.len());
             for outcome in answer.lines() {
                 let outcome: Outcome = serde_json::from_str(outcome)?;
