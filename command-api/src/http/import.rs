@@ -1,10 +1,12 @@
 //! `POST /v1/imports/{source}`: facts from another system, many in one request.
 //!
 //! The body is NDJSON, one fact a line, and so is the answer, one outcome a line in the same order: each line stands or
-//! falls alone. One fact may also come as plain JSON, and is answered as any command. `lines` says what a line may hold, `facts` carries one out. Within a request the kinds come in the order in
-//! which they need one another (categories, accounts, courses, assessments, enrolments, submissions), whatever the order
-//! of the lines; lines about the same thing come in theirs. All else is carried out at once, so that the log takes it in
-//! few transactions.
+//! falls alone. One fact may also come as plain JSON, and is answered as any command. `lines` says what a line may hold,
+//! `facts` carries one out.
+//!
+//! Within a request the kinds come in the order in which they need one another (categories, accounts, courses,
+//! assessments, enrolments, submissions), whatever the order of the lines; lines about the same thing come in theirs. All
+//! else is carried out at once, so that the log takes it in few transactions.
 
 mod facts;
 mod lines;

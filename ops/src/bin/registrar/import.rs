@@ -24,9 +24,9 @@ ops::secret_args! {
 /// Takes history over from another system, as events that are marked as imported.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Everything goes through the command API, as what any client posts. Each fact has a key in its source, from which its
-id here is derived: running an import again, or after it was interrupted, passes over what is there and changes nothing.
-It ends when every view shows all of it, and lists the rows that were refused: file, line and why."
+    after_help = "Everything goes through the command API, as what any client posts. Each fact has a key in its source, \
+from which its id here is derived: running an import again, or after it was interrupted, passes over what is there and \
+changes nothing. It ends when every view shows all of it, and lists the rows that were refused: file, line and why."
 )]
 pub struct Import {
     #[command(subcommand)]
