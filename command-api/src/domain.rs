@@ -14,6 +14,7 @@ pub mod course;
 pub mod enrollment;
 #[cfg(test)]
 pub(crate) mod given;
+pub mod import;
 pub mod password;
 pub mod payment;
 #[cfg(test)]

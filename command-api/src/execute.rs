@@ -7,11 +7,12 @@
 mod answer;
 mod cache;
 mod context;
+mod preload;
 mod secrets;
 mod work;
 
 pub use answer::{Answer, Reply};
-pub use context::{Actor, Context, IdempotencyKey};
+pub use context::{Actor, Context, IdempotencyKey, Import};
 pub use secrets::StoredRefreshToken;
 pub use work::{Loaded, Work};
 

@@ -9,6 +9,7 @@ pub mod category;
 pub mod context;
 pub mod course;
 pub mod enrollment;
+pub mod import;
 mod money;
 mod patch;
 pub mod payment;
@@ -84,6 +85,8 @@ fn commands() -> Router<State> {
 
         .route("/v1/assessments", post(assessment::create))
         .route("/v1/assessments/{id}/submissions", post(submission::submit))
+
+        .route("/v1/imports/{source}", post(import::import))
 }
 
 #[rustfmt::skip]

@@ -114,7 +114,7 @@ pub enum Origin {
     Bootstrap,
     /// The person themselves, whom an admin had invited.
     Invitation,
-    /// A list of people that an admin imported.
+    /// An import, from a list of people or from another system.
     Import,
 }
 

@@ -48,6 +48,8 @@ pub enum Kind {
     Sjt,
     /// Job dilemma test.
     Jdt,
+    /// One that is held and judged elsewhere: it has no items here, and its results are imported.
+    External,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
         match self {
             Self::Sjt => "sjt",
             Self::Jdt => "jdt",
+            Self::External => "external",
         }
     }
 }

@@ -42,6 +42,14 @@ pub enum EnrollmentEvent {
         /// What course.
         course_id: CourseId,
     },
+    /// The learner left the course. What they finished stays; they may enter it again.
+    #[serde(rename = "registrar.enrollment.withdrawn.v1")]
+    Withdrawn {
+        /// Who.
+        learner_id: AccountId,
+        /// What course.
+        course_id: CourseId,
+    },
 }
 
 /// What gave a learner the right to enter.
@@ -55,6 +63,8 @@ pub enum Basis {
         /// By this payment.
         payment_id: PaymentId,
     },
+    /// They were in it in the system that it was imported from.
+    Import,
 }
 
 /// An enrolment as its events leave it.
@@ -70,12 +80,16 @@ pub struct Enrollment {
     pub completed_lessons: BTreeSet<LessonId>,
     /// Whether the course was finished.
     pub is_completed: bool,
+    /// Whether the learner left it.
+    pub is_withdrawn: bool,
+    /// How often the learner left it.
+    pub withdrawals: u32,
 }
 
 impl Enrollment {
     /// Whether the learner is in the course.
     pub const fn is_enrolled(&self) -> bool {
-        self.learner_id.is_some()
+        self.learner_id.is_some() && !self.is_withdrawn
     }
 }
 
@@ -90,11 +104,16 @@ impl Aggregate for Enrollment {
                 self.learner_id = Some(*learner_id);
                 self.course_id = Some(*course_id);
                 self.basis = Some(*basis);
+                self.is_withdrawn = false;
             }
             EnrollmentEvent::LessonCompleted { lesson_id, .. } => {
                 self.completed_lessons.insert(*lesson_id);
             }
             EnrollmentEvent::Completed { .. } => self.is_completed = true,
+            EnrollmentEvent::Withdrawn { .. } => {
+                self.is_withdrawn = true;
+                self.withdrawals += 1;
+            }
         }
     }
 

@@ -120,6 +120,13 @@ impl AttemptsId {
     }
 }
 
+/// The id of what is imported from `source` under its key there: the same whenever it is imported, so that nothing comes
+/// in twice. `stream_type` keeps a course and an account of the same key apart.
+pub fn of_import(tenant: TenantId, source: &str, stream_type: &str, key: &str) -> Uuid {
+    let name = [b"import", tenant.0.as_bytes().as_slice(), [source, stream_type, key].join("\0").as_bytes()].concat();
+    Uuid::new_v5(&NAMESPACE, &name)
+}
+
 fn derive(kind: &[u8], left: Uuid, right: Uuid) -> Uuid {
     let mut name = Vec::with_capacity(kind.len() + 32);
     name.extend_from_slice(kind);
@@ -138,6 +145,17 @@ mod tests {
         let course = CourseId::new(Uuid::from_u128(3));
         assert_eq!(EnrollmentId::of(ada, course), EnrollmentId::of(ada, course));
         assert_ne!(EnrollmentId::of(ada, course), EnrollmentId::of(bob, course));
+    }
+
+    #[test]
+    fn what_is_imported_has_one_id_per_tenant_source_kind_and_key() {
+        let id = |tenant, source, kind, key| of_import(TenantId::new(Uuid::from_u128(tenant)), source, kind, key);
+        let first = id(1, "old", "course", "a");
+        assert_eq!(first, id(1, "old", "course", "a"));
+        for other in [(2, "old", "course", "a"), (1, "new", "course", "a"), (1, "old", "account", "a")] {
+            assert_ne!(first, id(other.0, other.1, other.2, other.3), "{other:?}");
+        }
+        assert_ne!(first, id(1, "old", "course", "b"));
     }
 
     #[test]

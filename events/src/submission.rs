@@ -24,10 +24,13 @@ pub enum SubmissionEvent {
         learner_id: AccountId,
         /// Which attempt, from 1.
         attempt: u32,
-        /// What was answered.
+        /// What was answered; nothing where only the result is known, as of an imported one.
         answers: Vec<Answer>,
         /// How it was judged; absent while a person has yet to.
         result: Option<Scored>,
+        /// Whether the result was carried over from an earlier time that the learner took the course.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        banked: bool,
     },
 }
 
@@ -67,6 +70,8 @@ pub struct Scored {
 pub struct Attempts {
     /// How many were handed in.
     pub count: u32,
+    /// Which they are.
+    pub submissions: Vec<SubmissionId>,
 }
 
 impl Aggregate for Attempts {
@@ -76,7 +81,10 @@ impl Aggregate for Attempts {
 
     fn evolve(&mut self, event: &SubmissionEvent) {
         match event {
-            SubmissionEvent::Submitted { attempt, .. } => self.count = self.count.max(*attempt),
+            SubmissionEvent::Submitted { submission_id, attempt, .. } => {
+                self.count = self.count.max(*attempt);
+                self.submissions.push(*submission_id);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ create table read.enrollment_progress (
     enrollment_id     uuid        not null,
     learner_id        uuid        not null,
     course_id         uuid        not null,
-    -- What gave the right to enter: `free` or `payment`.
+    -- What gave the right to enter: `free`, `payment` or `import`.
     basis             text        not null,
     payment_id        uuid,
     progress_percent  smallint    not null,
@@ -13,6 +13,8 @@ create table read.enrollment_progress (
     enrolled_at       timestamptz not null,
     last_activity_at  timestamptz not null,
     completed_at      timestamptz,
+    -- When the learner left; null while they are in the course.
+    withdrawn_at      timestamptz,
     version           bigint      not null,
     primary key (tenant_id, enrollment_id)
 );

@@ -15,6 +15,8 @@ create table read.submission_list (
     max_score     bigint,
     -- Null where the assessment sets no bar too.
     passed        boolean,
+    -- Whether the result was carried over from an earlier time that the learner took the course.
+    banked        boolean     not null default false,
     submitted_at  timestamptz not null,
     version       bigint      not null,
     primary key (tenant_id, submission_id)

@@ -8,6 +8,7 @@ create table read.learner_dashboard_courses (
     progress_percent smallint    not null,
     last_activity_at timestamptz not null,
     completed_at     timestamptz,
+    is_withdrawn     boolean     not null default false,
     primary key (tenant_id, enrollment_id)
 );
 

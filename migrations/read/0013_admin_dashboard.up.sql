@@ -6,6 +6,7 @@
 --   courses          status        courses
 --   enrollments      -             enrolments
 --   completions      -             enrolments that were completed
+--   withdrawals      -             times that a learner left a course
 --   payments         currency      payments
 --   revenue          currency      minor units paid
 --   submissions      -             submissions

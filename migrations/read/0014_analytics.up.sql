@@ -4,8 +4,10 @@
 --   accounts     role   -         registered   0
 --   enrollments  -      -         enrolled     0
 --   completions  -      -         completed    0
+--   withdrawals  -      -         left           0
 --   revenue      -      currency  payments     minor units paid
 --   submissions  -      -         handed in    0
+--   passed       -      -         of which enough  0
 --
 -- A label or currency that is not needed is the empty text, since a key holds no null.
 

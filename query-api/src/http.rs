@@ -53,6 +53,7 @@ fn routes() -> Router<State> {
         .route("/v1/analytics/accounts-by-role", get(analytics::accounts_by_role))
         .route("/v1/analytics/revenue", get(analytics::revenue))
         .route("/v1/analytics/enrollments", get(analytics::enrollments))
+        .route("/v1/analytics/submissions", get(analytics::submissions))
 
         .route("/v1/audit/events", get(audit_trail::list))
         .route("/v1/audit/sessions", get(session_trail::list))

@@ -59,6 +59,7 @@ use utoipa::{
         analytics::accounts_by_role,
         analytics::revenue,
         analytics::enrollments,
+        analytics::submissions,
         audit_trail::list,
         session_trail::list,
         projections::list,

@@ -5,7 +5,7 @@
 use super::course::{find_author, may_change};
 use crate::execute::Context;
 use events::{
-    assessment::{AssessmentEvent, Definition, Item},
+    assessment::{AssessmentEvent, Definition, Item, Kind},
     course::Course,
     ids::CourseId,
 };
@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The course is not there, or it is somebody else's.
     #[error("you have no such course")]
     UnknownCourse,
+    /// Its kind is that of assessments which are held elsewhere.
+    #[error("an assessment that is held elsewhere is not made here, but imported")]
+    HeldElsewhere,
     /// The definition cannot be answered or judged.
     #[error("the items cannot be answered or judged as they are")]
     Faulty(Vec<Fault>),
@@ -73,6 +76,9 @@ pub fn decide(course: Option<&Course>, context: &Context, command: Create) -> Re
     if course_id.is_some() && !is_own {
         return Err(Refusal::UnknownCourse);
     }
+    if definition.kind == Kind::External {
+        return Err(Refusal::HeldElsewhere);
+    }
     let faults = find_faults(&definition.items);
     if !faults.is_empty() {
         return Err(Refusal::Faulty(faults));
@@ -109,7 +115,7 @@ mod tests {
     use crate::domain::given::{ADA, BOB, ada_as, given, nobody, signed_in};
     use events::{
         Role,
-        assessment::{AnswerOption, Kind},
+        assessment::AnswerOption,
         course::{CourseDetails, CourseEvent},
     };
     use uuid::Uuid;

@@ -87,8 +87,8 @@ pub fn decide(
             Ok(vec![EnrollmentEvent::Enrolled { learner_id, course_id, basis: Basis::Free }])
         }
         Command::CompleteLesson { lesson_id } => {
-            let course_id =
-                enrollment.course_id.filter(|_| enrollment.learner_id == Some(learner_id)).ok_or(Refusal::NotFound)?;
+            let is_own = enrollment.is_enrolled() && enrollment.learner_id == Some(learner_id);
+            let course_id = enrollment.course_id.filter(|_| is_own).ok_or(Refusal::NotFound)?;
             if !course.lessons.contains(&lesson_id) {
                 return Err(Refusal::LessonNotFound);
             }
@@ -186,6 +186,16 @@ mod tests {
         }
         let refused = decide(&Enrollment::default(), &published(1), &nobody(), ENROLL);
         assert_eq!(refused, Err(Refusal::NotSignedIn));
+    }
+
+    #[test]
+    fn whoever_left_may_come_again_and_does_nothing_in_the_course_before() {
+        let withdrawn = EnrollmentEvent::Withdrawn { learner_id: ADA, course_id: COURSE };
+        let left: Enrollment = given([ENROLLED, withdrawn]);
+        let refused = decide(&left, &published(1), &ada_as(Role::Learner), complete(1));
+        assert_eq!(refused, Err(Refusal::NotFound));
+        let entered = decide(&left, &published(1), &ada_as(Role::Learner), ENROLL);
+        assert_eq!(entered, Ok(vec![ENROLLED]));
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(crate) fn nobody() -> Context {
         agent: None,
         idempotency: Some(IdempotencyKey { key: "key".to_owned(), request_hash: [0; 32] }),
         if_match: None,
+        import: None,
     }
 }
 

@@ -74,8 +74,8 @@ pub fn decide(course: &Course, enrollment: &Enrollment, context: &Context, comma
     }
     match enrollment.basis {
         Some(Basis::Payment { .. }) => return Err(Refusal::AlreadyPaid),
-        Some(Basis::Free) => return Err(Refusal::AlreadyEnrolled),
-        None => {}
+        Some(Basis::Free | Basis::Import) if enrollment.is_enrolled() => return Err(Refusal::AlreadyEnrolled),
+        Some(Basis::Free | Basis::Import) | None => {}
     }
     if course.status != CourseStatus::Published {
         return Err(Refusal::CourseNotPublished);

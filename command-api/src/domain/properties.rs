@@ -101,7 +101,9 @@ fn completions(history: &[EnrollmentEvent]) -> usize {
 fn progress_over_time(history: &[EnrollmentEvent]) -> Vec<u8> {
     let percent = |event: &EnrollmentEvent| match event {
         EnrollmentEvent::LessonCompleted { progress_percent, .. } => Some(*progress_percent),
-        EnrollmentEvent::Enrolled { .. } | EnrollmentEvent::Completed { .. } => None,
+        EnrollmentEvent::Enrolled { .. } | EnrollmentEvent::Completed { .. } | EnrollmentEvent::Withdrawn { .. } => {
+            None
+        }
     };
     history.iter().filter_map(percent).collect()
 }

@@ -4,7 +4,7 @@
 use crate::execute::Context;
 use events::{
     Role,
-    assessment::{Assessment, Definition, Item},
+    assessment::{Assessment, Definition, Item, Kind},
     enrollment::Enrollment,
     ids::{AssessmentId, SubmissionId},
     submission::{Answer, Attempts, Response, Scored, SubmissionEvent},
@@ -34,6 +34,9 @@ pub enum Refusal {
     /// The assessment belongs to a course that the learner is not in.
     #[error("the assessment is for those who are enrolled in its course")]
     EnrollmentRequired,
+    /// It is held and judged elsewhere.
+    #[error("the assessment is held elsewhere: only its results come here")]
+    HeldElsewhere,
     /// The learner has none left.
     #[error("all {max_attempts} attempts are used up")]
     AttemptsExhausted {
@@ -99,6 +102,9 @@ pub fn decide(
     if assessment.course_id.is_some() && !enrollment.is_some_and(Enrollment::is_enrolled) {
         return Err(Refusal::EnrollmentRequired);
     }
+    if definition.kind == Kind::External {
+        return Err(Refusal::HeldElsewhere);
+    }
     if let Some(max_attempts) = definition.max_attempts.filter(|max_attempts| attempts.count >= *max_attempts) {
         return Err(Refusal::AttemptsExhausted { max_attempts });
     }
@@ -115,6 +121,7 @@ pub fn decide(
         attempt: attempts.count + 1,
         result: score(definition, &answers),
         answers,
+        banked: false,
     }])
 }
 
@@ -160,7 +167,7 @@ mod tests {
     use super::*;
     use crate::domain::given::{ADA, BOB, ada_as, given, nobody};
     use events::{
-        assessment::{AnswerOption, AssessmentEvent, Kind},
+        assessment::{AnswerOption, AssessmentEvent},
         enrollment::{Basis, EnrollmentEvent},
         ids::CourseId,
     };
@@ -212,7 +219,7 @@ mod tests {
     }
 
     fn attempts(count: u32) -> Attempts {
-        Attempts { count }
+        Attempts { count, submissions: (0..count).map(|n| SubmissionId::new(Uuid::from_u128(n.into()))).collect() }
     }
 
     fn submitted(attempt: u32, answers: Vec<Answer>, result: Option<Scored>) -> SubmissionEvent {
@@ -225,6 +232,7 @@ mod tests {
             attempt,
             answers,
             result,
+            banked: false,
         }
     }
 
@@ -297,6 +305,13 @@ mod tests {
         assert_eq!(outcome(None), Err(Refusal::EnrollmentRequired));
         assert_eq!(outcome(Some(Enrollment::default())), Err(Refusal::EnrollmentRequired));
         assert_eq!(outcome(Some(given([enrolled]))), Ok(1));
+    }
+
+    #[test]
+    fn what_is_held_elsewhere_is_not_taken_here() {
+        let external = assessment(Definition { kind: Kind::External, ..definition(vec![]) }, None);
+        let refused = decide(&attempts(0), &external, None, &ada_as(Role::Learner), submit(vec![]));
+        assert_eq!(refused, Err(Refusal::HeldElsewhere));
     }
 
     #[test]

@@ -32,6 +32,17 @@ pub struct Context {
     pub idempotency: Option<IdempotencyKey>,
     /// `If-Match`, where it was sent: the version that the client has seen.
     pub if_match: Option<i64>,
+    /// Where the command tells of what happened before, elsewhere.
+    pub import: Option<Import>,
+}
+
+/// What marks an event as imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The system or data set that it comes from.
+    pub source: String,
+    /// When it happened there.
+    pub occurred_at: DateTime<Utc>,
 }
 
 /// Somebody who signed in.
@@ -67,6 +78,7 @@ impl Context {
             agent: None,
             idempotency: None,
             if_match: None,
+            import: None,
         }
     }
 
@@ -78,6 +90,8 @@ impl Context {
             session_id: self.actor.map(|actor| actor.session_id),
             correlation_id: self.correlation_id,
             traceparent: self.traceparent.clone(),
+            occurred_at: self.import.as_ref().map(|import| import.occurred_at),
+            imported: self.import.as_ref().map(|import| import.source.clone()),
             ..Metadata::default()
         }
     }

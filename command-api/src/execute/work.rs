@@ -1,8 +1,9 @@
 //! One attempt at one command: what it read, what it wants to write.
 
 use super::{Context, Executor, cache::Folded, failed};
+use chrono::{DateTime, Utc};
 use events::{
-    Aggregate, Event, Place, StreamRef,
+    Aggregate, Event, Metadata, Place, StreamRef,
     account::AccountEvent,
     auth_session::AuthSessionEvent,
     ids::{AccountId, AuthSessionId},
@@ -49,7 +50,13 @@ struct Touched {
     version: i64,
     /// Folded up to and including `events`.
     state: Arc<dyn Any + Send + Sync>,
-    events: Vec<Event>,
+    events: Vec<Happened>,
+}
+
+/// An event, and when it happened, where that is not when its command was given.
+struct Happened {
+    event: Event,
+    at: Option<DateTime<Utc>>,
 }
 
 /// What an attempt comes to.
@@ -147,6 +154,19 @@ impl<'a> Work<'a> {
 
     /// Appends events to a stream, behind the version at which it was loaded; to a new one where it was not.
     pub fn append<A: Aggregate>(&mut self, id: A::Id, events: Vec<A::Event>) {
+        self.add::<A>(id, events.into_iter().map(|event| (None, event)));
+    }
+
+    /// As [`Self::append`], for what happened before, each event at its own time.
+    pub fn append_history<A: Aggregate>(&mut self, id: A::Id, events: Vec<(DateTime<Utc>, A::Event)>) {
+        self.add::<A>(id, events.into_iter().map(|(at, event)| (Some(at), event)));
+    }
+
+    fn add<A: Aggregate>(
+        &mut self,
+        id: A::Id,
+        events: impl ExactSizeIterator<Item = (Option<DateTime<Utc>>, A::Event)>,
+    ) {
         let id: Uuid = id.into();
         let at = self.streams.iter().position(|touched| touched.stream.id == id).unwrap_or_else(|| {
             let stream = StreamRef { stream_type: A::STREAM_TYPE.into(), id };
@@ -156,13 +176,13 @@ impl<'a> Work<'a> {
         let touched = &mut self.streams[at];
         let mut state = touched.state.clone().downcast::<A>().map_or_else(|_| A::default(), Arc::unwrap_or_clone);
         let mut appended = Vec::with_capacity(events.len());
-        for event in events {
+        for (at, event) in events {
             state.evolve(&event);
-            appended.push(event.into());
+            appended.push(Happened { event: event.into(), at });
         }
         touched.state = Arc::new(state);
-        for event in &appended {
-            keep_session_table(&mut self.side, id, event);
+        for happened in &appended {
+            keep_session_table(&mut self.side, id, &happened.event);
         }
         self.streams[at].events.append(&mut appended);
     }
@@ -217,12 +237,7 @@ impl<'a> Work<'a> {
     }
 
     /// Gives a session its next refresh token; those before it count as used from then on.
-    pub fn set_refresh_token(
-        &mut self,
-        session: AuthSessionId,
-        token_hash: [u8; 32],
-        expires_at: chrono::DateTime<chrono::Utc>,
-    ) {
+    pub fn set_refresh_token(&mut self, session: AuthSessionId, token_hash: [u8; 32], expires_at: DateTime<Utc>) {
         self.side.refresh_tokens.push(RefreshToken { session_id: session, token_hash, expires_at });
     }
 
@@ -238,7 +253,7 @@ impl<'a> Work<'a> {
         let (mut expected, mut folded, mut versions) = (Vec::new(), Vec::new(), Vec::new());
         for touched in self.streams {
             let mut version = touched.version;
-            for event in &touched.events {
+            for Happened { event, at } in &touched.events {
                 version += 1;
                 if let Some(subject) = subject_of(event)
                     && !self.fresh_keys.iter().any(|(fresh, _)| *fresh == subject)
@@ -252,6 +267,7 @@ impl<'a> Work<'a> {
                     version,
                     recorded_at: self.context.now,
                 };
+                let metadata = Metadata { occurred_at: at.or(metadata.occurred_at), ..metadata.clone() };
                 events.push(place.record(event, &metadata, |json| keyring.seal(json, &self.fresh_keys))?);
             }
             versions.push((touched.stream.id, version));

@@ -31,6 +31,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotInstructor => Self::forbidden(detail),
             Refusal::UnknownCourse => Self::invalid_field("/course_id", "unknown", detail),
+            Refusal::HeldElsewhere => Self::invalid_field("/kind", "external", detail),
             Refusal::Faulty(faults) => Self::invalid(faults.into_iter().map(field_error)).detail(detail),
         }
     }

@@ -108,6 +108,7 @@ fn read(parts: &Parts, state: &State, request: RequestContext) -> Result<Context
         agent: request.user_agent,
         idempotency: idempotency_key(parts, &state.keyring)?,
         if_match: if_match(&parts.headers)?,
+        import: None,
     })
 }
 

@@ -36,8 +36,15 @@ const ENROLLMENT_REQUIRED: ProblemType = ProblemType {
     meaning: "The assessment belongs to a course that the caller is not enrolled in.",
 };
 
+const ASSESSMENT_HELD_ELSEWHERE: ProblemType = ProblemType {
+    slug: "assessment-held-elsewhere",
+    status: 409,
+    title: "The assessment is held elsewhere",
+    meaning: "The assessment has no items here: it is taken elsewhere, and only its results are imported.",
+};
+
 /// What this file refuses with, beside the problems of every route.
-pub const PROBLEMS: &[ProblemType] = &[ATTEMPTS_EXHAUSTED, ENROLLMENT_REQUIRED];
+pub const PROBLEMS: &[ProblemType] = &[ATTEMPTS_EXHAUSTED, ENROLLMENT_REQUIRED, ASSESSMENT_HELD_ELSEWHERE];
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -46,6 +53,7 @@ impl From<Refusal> for Problem {
             Refusal::NotLearner => Self::forbidden(detail),
             Refusal::NotFound => Self::not_found().detail(detail),
             Refusal::EnrollmentRequired => Self::new(ENROLLMENT_REQUIRED).detail(detail),
+            Refusal::HeldElsewhere => Self::new(ASSESSMENT_HELD_ELSEWHERE).detail(detail),
             Refusal::AttemptsExhausted { max_attempts } => {
                 Self::new(ATTEMPTS_EXHAUSTED).detail(detail).with("max_attempts", max_attempts)
             }
@@ -147,7 +155,7 @@ pub struct DoneWithResult {
         (status = 201, description = "The submission", body = DoneWithResult),
         (status = 403, description = "`forbidden`, `enrollment-required`"),
         (status = 404, description = "`not-found`"),
-        (status = 409, description = "`attempts-exhausted`"),
+        (status = 409, description = "`attempts-exhausted`, `assessment-held-elsewhere`"),
     )
 )]
 pub async fn submit(

@@ -194,6 +194,22 @@ impl LogReader {
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
 
+    /// The events of many streams, stream by stream, each in order.
+    pub async fn streams(&self, ids: &[Uuid]) -> Result<Vec<Recorded>, LogError> {
+        let rows = sqlx::query_as!(
+            Row,
+            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
+                    recorded_at, leaf_hash
+             from log.events
+             where stream_id = any($1)
+             order by stream_id, version",
+            ids,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(Recorded::from).collect())
+    }
+
     /// Reads the contents, with the keys of all the people in them fetched at once. What cannot be read is given back
     /// with the reason.
     pub async fn decode(

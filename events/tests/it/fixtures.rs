@@ -106,6 +106,7 @@ fn one_of_each() -> Vec<Event> {
         EnrollmentEvent::Enrolled { learner_id: ADA, course_id: COURSE, basis: Basis::Payment { payment_id } }.into(),
         EnrollmentEvent::LessonCompleted { learner_id: ADA, course_id: COURSE, lesson_id, progress_percent: 33 }.into(),
         EnrollmentEvent::Completed { learner_id: ADA, course_id: COURSE }.into(),
+        EnrollmentEvent::Withdrawn { learner_id: ADA, course_id: COURSE }.into(),
         PaymentEvent::Captured {
             learner_id: ADA,
             course_id: COURSE,
@@ -143,6 +144,7 @@ fn one_of_each() -> Vec<Event> {
                 Answer { item_id: text("q2"), response: Response::Text(text("Because.")) },
             ],
             result: Some(Scored { score: 2, max_score: 2, passed: Some(true) }),
+            banked: false,
         }
         .into(),
     ]

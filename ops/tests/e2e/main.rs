@@ -9,5 +9,6 @@ mod client;
 mod contract;
 mod faults;
 mod gates;
+mod import;
 mod refusals;
 mod world;

@@ -11,6 +11,7 @@ mod catalogue;
 mod edge;
 mod enrollment;
 mod faults;
+mod import;
 mod queries;
 
 use crate::{
@@ -45,6 +46,7 @@ async fn what_the_contracts_declare_is_what_happens() {
     catalogue::reach(&world).await;
     enrollment::reach(&world).await;
     assessment::reach(&world).await;
+    import::reach(&world).await;
     queries::reach(&world, &operations).await;
 
     let (declared, met) = (declarations(&operations), met(&operations, &world));

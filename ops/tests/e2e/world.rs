@@ -35,7 +35,7 @@ pub struct World {
     signer: Signer,
 }
 
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let folder =
         env::var("REGISTRAR_BIN_DIR").expect("run the tests with `cargo ops test`, which builds the processes");
     PathBuf::from(folder).join(name)
@@ -166,6 +166,11 @@ impl World {
     /// Posts a command; an empty token is none.
     pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
         self.send(Call::post(path).token(token).json(&body)).await
+    }
+
+    /// Posts facts, a JSON object a line; the body of the answer is a text where it is lines too.
+    pub async fn post_lines(&self, path: &str, token: &str, lines: &str) -> Answer {
+        self.send(Call::post(path).token(token).header("content-type", "application/x-ndjson").text(lines)).await
     }
 
     /// Posts a command with an idempotency key.

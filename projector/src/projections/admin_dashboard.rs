@@ -63,6 +63,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             Event::Course(event) => fold_course(&mut courses, &mut numbers, &fact, event),
             Event::Enrollment(EnrollmentEvent::Enrolled { .. }) => numbers.add(fact.tenant_id, "enrollments", "", 1),
             Event::Enrollment(EnrollmentEvent::Completed { .. }) => numbers.add(fact.tenant_id, "completions", "", 1),
+            Event::Enrollment(EnrollmentEvent::Withdrawn { .. }) => numbers.add(fact.tenant_id, "withdrawals", "", 1),
             Event::Payment(PaymentEvent::Captured { amount, .. }) => {
                 numbers.add(fact.tenant_id, "payments", amount.currency.as_str(), 1);
                 numbers.add(fact.tenant_id, "revenue", amount.currency.as_str(), amount.amount_minor);

@@ -65,10 +65,16 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             }
             Event::Enrollment(EnrollmentEvent::Enrolled { .. }) => (Point::of(&fact, "enrollments", "", ""), 0),
             Event::Enrollment(EnrollmentEvent::Completed { .. }) => (Point::of(&fact, "completions", "", ""), 0),
+            Event::Enrollment(EnrollmentEvent::Withdrawn { .. }) => (Point::of(&fact, "withdrawals", "", ""), 0),
             Event::Payment(PaymentEvent::Captured { amount, .. }) => {
                 (Point::of(&fact, "revenue", "", amount.currency.as_str()), amount.amount_minor)
             }
-            Event::Submission(SubmissionEvent::Submitted { .. }) => (Point::of(&fact, "submissions", "", ""), 0),
+            Event::Submission(SubmissionEvent::Submitted { result, .. }) => {
+                if result.and_then(|result| result.passed) == Some(true) {
+                    points.entry(Point::of(&fact, "passed", "", "")).or_default().count += 1;
+                }
+                (Point::of(&fact, "submissions", "", ""), 0)
+            }
             _ => continue,
         };
         let sum = points.entry(point).or_default();

@@ -60,6 +60,9 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             Event::Enrollment(EnrollmentEvent::Enrolled { course_id, .. }) => {
                 *entered.entry((fact.tenant_id, course_id.as_uuid())).or_default() += 1;
             }
+            Event::Enrollment(EnrollmentEvent::Withdrawn { course_id, .. }) => {
+                *entered.entry((fact.tenant_id, course_id.as_uuid())).or_default() -= 1;
+            }
             _ => {}
         }
     }

@@ -32,6 +32,7 @@ struct Row {
     enrolled_at: DateTime<Utc>,
     last_activity_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
+    withdrawn_at: Option<DateTime<Utc>>,
     version: i64,
 }
 
@@ -65,8 +66,11 @@ fn fold(enrollments: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &Enrollmen
     if let EnrollmentEvent::Enrolled { learner_id, course_id, basis } = event {
         let (basis, payment_id) = match basis {
             Basis::Free => ("free", None),
+            Basis::Import => ("import", None),
             Basis::Payment { payment_id } => ("payment", Some(payment_id.as_uuid())),
         };
+        // Whoever comes again has what they finished before.
+        let before = enrollments.remove(&fact.key());
         let row = Row {
             tenant_id: fact.tenant_id,
             enrollment_id: fact.id,
@@ -74,11 +78,12 @@ fn fold(enrollments: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &Enrollmen
             course_id: course_id.as_uuid(),
             basis: basis.to_owned(),
             payment_id,
-            progress_percent: 0,
-            completed_lessons: 0,
+            progress_percent: before.as_ref().map_or(0, |before| before.progress_percent),
+            completed_lessons: before.as_ref().map_or(0, |before| before.completed_lessons),
             enrolled_at: fact.at,
             last_activity_at: fact.at,
-            completed_at: None,
+            completed_at: before.and_then(|before| before.completed_at),
+            withdrawn_at: None,
             version: fact.version,
         };
         enrollments.insert(fact.key(), row);
@@ -93,6 +98,7 @@ fn fold(enrollments: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &Enrollmen
             row.completed_lessons += 1;
         }
         EnrollmentEvent::Completed { .. } => row.completed_at = Some(fact.at),
+        EnrollmentEvent::Withdrawn { .. } => row.withdrawn_at = Some(fact.at),
     }
 }
 
@@ -103,7 +109,7 @@ async fn load(connection: &mut PgConnection, keys: &Keys) -> Result<BTreeMap<Key
     let rows = sqlx::query_as!(
         Row,
         "select tenant_id, enrollment_id, learner_id, course_id, basis, payment_id, progress_percent,
-                completed_lessons, enrolled_at, last_activity_at, completed_at, version
+                completed_lessons, enrolled_at, last_activity_at, completed_at, withdrawn_at, version
          from enrollment_progress
          join unnest($1::uuid[], $2::uuid[]) as touched (tenant_id, enrollment_id) using (tenant_id, enrollment_id)",
         &keys.tenants,
@@ -120,15 +126,20 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
     }
     sqlx::query!(
         "insert into enrollment_progress (tenant_id, enrollment_id, learner_id, course_id, basis, payment_id,
-             progress_percent, completed_lessons, enrolled_at, last_activity_at, completed_at, version)
+             progress_percent, completed_lessons, enrolled_at, last_activity_at, completed_at, withdrawn_at, version)
          select *
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::smallint[],
-             $8::integer[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bigint[])
+             $8::integer[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+             $13::bigint[])
          on conflict (tenant_id, enrollment_id) do update
-         set progress_percent = excluded.progress_percent,
+         set basis = excluded.basis,
+             payment_id = excluded.payment_id,
+             progress_percent = excluded.progress_percent,
              completed_lessons = excluded.completed_lessons,
+             enrolled_at = excluded.enrolled_at,
              last_activity_at = excluded.last_activity_at,
              completed_at = excluded.completed_at,
+             withdrawn_at = excluded.withdrawn_at,
              version = excluded.version",
         &column!(rows, tenant_id),
         &column!(rows, enrollment_id),
@@ -141,6 +152,7 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
         &column!(rows, enrolled_at),
         &column!(rows, last_activity_at),
         &column!(rows, completed_at) as _,
+        &column!(rows, withdrawn_at) as _,
         &column!(rows, version),
     )
     .execute(connection)

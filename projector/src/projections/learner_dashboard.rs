@@ -40,6 +40,8 @@ struct CourseRow {
     progress_percent: Option<i16>,
     last_activity_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
+    /// `None` where the batch says nothing of it.
+    is_withdrawn: Option<bool>,
 }
 
 #[derive(Default)]
@@ -82,13 +84,16 @@ impl Changes {
     fn fold_enrollment(&mut self, fact: &Fact<'_>, event: &EnrollmentEvent) {
         match event {
             EnrollmentEvent::Enrolled { learner_id, course_id, .. } => {
-                self.course(fact, *learner_id, *course_id).progress_percent = Some(0);
+                self.course(fact, *learner_id, *course_id).is_withdrawn = Some(false);
             }
             EnrollmentEvent::LessonCompleted { learner_id, course_id, progress_percent, .. } => {
                 self.course(fact, *learner_id, *course_id).progress_percent = Some(i16::from(*progress_percent));
             }
             EnrollmentEvent::Completed { learner_id, course_id } => {
                 self.course(fact, *learner_id, *course_id).completed_at = Some(fact.at);
+            }
+            EnrollmentEvent::Withdrawn { learner_id, course_id } => {
+                self.course(fact, *learner_id, *course_id).is_withdrawn = Some(true);
             }
         }
     }
@@ -102,6 +107,7 @@ impl Changes {
             progress_percent: None,
             last_activity_at: fact.at,
             completed_at: None,
+            is_withdrawn: None,
         });
         row.last_activity_at = fact.at;
         row
@@ -115,18 +121,21 @@ async fn save_courses(connection: &mut PgConnection, rows: Vec<CourseRow>) -> Re
     // Joined with what is stored, because a row that is inserted may not lack what only a stored row has.
     sqlx::query!(
         "insert into learner_dashboard_courses (tenant_id, enrollment_id, learner_id, course_id, progress_percent,
-             last_activity_at, completed_at)
+             last_activity_at, completed_at, is_withdrawn)
          select tenant_id, enrollment_id, batch.learner_id, batch.course_id,
                 coalesce(batch.progress_percent, stored.progress_percent, 0), batch.last_activity_at,
-                coalesce(batch.completed_at, stored.completed_at)
+                coalesce(batch.completed_at, stored.completed_at),
+                coalesce(batch.is_withdrawn, stored.is_withdrawn, false)
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[], $6::timestamptz[],
-                  $7::timestamptz[])
-             as batch (tenant_id, enrollment_id, learner_id, course_id, progress_percent, last_activity_at, completed_at)
+                  $7::timestamptz[], $8::boolean[])
+             as batch (tenant_id, enrollment_id, learner_id, course_id, progress_percent, last_activity_at, completed_at,
+                 is_withdrawn)
          left join learner_dashboard_courses as stored using (tenant_id, enrollment_id)
          on conflict (tenant_id, enrollment_id) do update
          set progress_percent = excluded.progress_percent,
              last_activity_at = excluded.last_activity_at,
-             completed_at = excluded.completed_at",
+             completed_at = excluded.completed_at,
+             is_withdrawn = excluded.is_withdrawn",
         &column!(rows, tenant_id),
         &column!(rows, enrollment_id),
         &column!(rows, learner_id),
@@ -134,6 +143,7 @@ async fn save_courses(connection: &mut PgConnection, rows: Vec<CourseRow>) -> Re
         &column!(rows, progress_percent) as _,
         &column!(rows, last_activity_at),
         &column!(rows, completed_at) as _,
+        &column!(rows, is_withdrawn) as _,
     )
     .execute(connection)
     .await?;

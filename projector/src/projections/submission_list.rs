@@ -33,6 +33,7 @@ struct Row {
     score: Option<i64>,
     max_score: Option<i64>,
     passed: Option<bool>,
+    banked: bool,
     submitted_at: DateTime<Utc>,
     version: i64,
 }
@@ -50,6 +51,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
                 attempt,
                 answers,
                 result,
+                banked,
             } => submissions.push(Row {
                 tenant_id: fact.tenant_id,
                 submission_id: submission_id.as_uuid(),
@@ -62,6 +64,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
                 score: result.map(|result| result.score),
                 max_score: result.map(|result| result.max_score),
                 passed: result.and_then(|result| result.passed),
+                banked: *banked,
                 submitted_at: fact.at,
                 version: fact.version,
             }),
@@ -76,10 +79,11 @@ async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), Apply
     }
     sqlx::query!(
         "insert into submission_list (tenant_id, submission_id, attempts_id, assessment_id, course_id, learner_id,
-             attempt, answers, score, max_score, passed, submitted_at, version)
+             attempt, answers, score, max_score, passed, banked, submitted_at, version)
          select *
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::jsonb[],
-             $9::bigint[], $10::bigint[], $11::boolean[], $12::timestamptz[], $13::bigint[])",
+             $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[], $13::timestamptz[],
+             $14::bigint[])",
         &column!(rows, tenant_id),
         &column!(rows, submission_id),
         &column!(rows, attempts_id),
@@ -91,6 +95,7 @@ async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), Apply
         &column!(rows, score) as _,
         &column!(rows, max_score) as _,
         &column!(rows, passed) as _,
+        &column!(rows, banked),
         &column!(rows, submitted_at),
         &column!(rows, version),
     )

@@ -202,6 +202,7 @@ async fn testing(world: &World) {
             attempt,
             answers: vec![Answer { item_id: "q1".to_owned(), response: Response::OptionId("a".to_owned()) }],
             result,
+            banked: false,
         };
         world.append(AttemptsId::of(learner_id, FIRST_DAY), submitted).await;
     }

@@ -27,6 +27,8 @@ pub struct AdminDashboard {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
     /// How many payments were made.
     pub payments: i64,
     /// What was paid, by currency.
@@ -132,6 +134,7 @@ fn sum(rows: Vec<Row>) -> AdminDashboard {
         courses: CourseCounts::default(),
         enrollments: 0,
         completions: 0,
+        withdrawals: 0,
         payments: 0,
         revenue: Vec::new(),
         submissions: 0,
@@ -163,6 +166,7 @@ fn sum(rows: Vec<Row>) -> AdminDashboard {
             }
             ("enrollments", _) => sums.enrollments += value,
             ("completions", _) => sums.completions += value,
+            ("withdrawals", _) => sums.withdrawals += value,
             ("payments", _) => sums.payments += value,
             ("revenue", _) => sums.revenue.push(Money { amount_minor: value, currency: label }),
             ("submissions", _) => sums.submissions += value,

@@ -1,5 +1,5 @@
-//! Series over time: `/v1/analytics/accounts-by-role`, `/revenue`, `/enrollments`. Points without events are there too,
-//! as zeros.
+//! Series over time: `/v1/analytics/accounts-by-role`, `/revenue`, `/enrollments`, `/submissions`. Points
+//! without events are there too, as zeros.
 
 use super::{
     Money,
@@ -75,6 +75,8 @@ pub struct EnrollmentPoint {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
 }
 
 /// What learners began and finished in the whole period.
@@ -84,6 +86,28 @@ pub struct EnrollmentTotals {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
+}
+
+/// What learners handed in in one piece of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubmissionPoint {
+    /// The first day of the piece.
+    pub start: NaiveDate,
+    /// How many attempts at assessments were handed in.
+    pub submissions: i64,
+    /// How many of them passed.
+    pub passed: i64,
+}
+
+/// What learners handed in in the whole period.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubmissionTotals {
+    /// How many attempts at assessments were handed in.
+    pub submissions: i64,
+    /// How many of them passed.
+    pub passed: i64,
 }
 
 /// What happened on one day.
@@ -97,6 +121,8 @@ pub struct ActivityPoint {
     pub enrollments: i64,
     /// How often learners completed one.
     pub completions: i64,
+    /// How often learners left one.
+    pub withdrawals: i64,
     /// How many attempts at assessments were handed in.
     pub submissions: i64,
     /// How many payments were made.
@@ -189,16 +215,17 @@ fn at(counts: &BTreeMap<NaiveDate, i64>, start: NaiveDate) -> i64 {
 
 /// All that happened, a point a piece.
 pub(super) async fn activity(snapshot: &mut Snapshot, period: Period) -> Result<Vec<ActivityPoint>, sqlx::Error> {
-    let metrics = &["accounts", "enrollments", "completions", "submissions", "revenue"];
-    let sums = sums(snapshot, metrics, period).await?;
-    let [registrations, enrollments, completions, submissions, payments] =
-        ["accounts", "enrollments", "completions", "submissions", "revenue"].map(|metric| sums.counts(metric));
+    let metrics = ["accounts", "enrollments", "completions", "withdrawals", "submissions", "revenue"];
+    let sums = sums(snapshot, &metrics, period).await?;
+    let [registrations, enrollments, completions, withdrawals, submissions, payments] =
+        metrics.map(|metric| sums.counts(metric));
     let revenue = sums.revenue();
     Ok(sums.points(|start| ActivityPoint {
         start,
         registrations: at(&registrations, start),
         enrollments: at(&enrollments, start),
         completions: at(&completions, start),
+        withdrawals: at(&withdrawals, start),
         submissions: at(&submissions, start),
         payments: at(&payments, start),
         revenue: revenue(start),
@@ -274,13 +301,42 @@ pub async fn enrollments(
     caller.require(&[Role::Admin])?;
     let period = params.resolve(today())?;
     let mut snapshot = reader.open(caller.tenant_id, READS).await?;
-    let sums = sums(&mut snapshot, &["enrollments", "completions"], period).await?;
-    let [enrollments, completions] = ["enrollments", "completions"].map(|metric| sums.counts(metric));
+    let metrics = ["enrollments", "completions", "withdrawals"];
+    let sums = sums(&mut snapshot, &metrics, period).await?;
+    let [enrollments, completions, withdrawals] = metrics.map(|metric| sums.counts(metric));
     let points = sums.points(|start| EnrollmentPoint {
         start,
         enrollments: at(&enrollments, start),
         completions: at(&completions, start),
+        withdrawals: at(&withdrawals, start),
     });
-    let totals = EnrollmentTotals { enrollments: enrollments.values().sum(), completions: completions.values().sum() };
+    let totals = EnrollmentTotals {
+        enrollments: enrollments.values().sum(),
+        completions: completions.values().sum(),
+        withdrawals: withdrawals.values().sum(),
+    };
+    snapshot.answer(axum::Json(sums.series(points, totals))).await
+}
+
+/// What learners handed in over time.
+#[utoipa::path(get, path = "/v1/analytics/submissions", tag = "analytics", security(("bearer" = [])),
+    params(PeriodParams), responses(
+        (status = 200, description = "The series", body = Series<SubmissionPoint, SubmissionTotals>),
+        (status = 403, description = "`forbidden`"),
+    ))]
+pub async fn submissions(
+    caller: SignedIn,
+    reader: Reader,
+    Query(params): Query<PeriodParams>,
+) -> Result<Answer, Problem> {
+    caller.require(&[Role::Admin])?;
+    let period = params.resolve(today())?;
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let metrics = ["submissions", "passed"];
+    let sums = sums(&mut snapshot, &metrics, period).await?;
+    let [submissions, passed] = metrics.map(|metric| sums.counts(metric));
+    let point = |start| SubmissionPoint { start, submissions: at(&submissions, start), passed: at(&passed, start) };
+    let points = sums.points(point);
+    let totals = SubmissionTotals { submissions: submissions.values().sum(), passed: passed.values().sum() };
     snapshot.answer(axum::Json(sums.series(points, totals))).await
 }

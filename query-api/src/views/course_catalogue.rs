@@ -51,7 +51,7 @@ pub struct Course {
     pub lesson_count: i32,
     /// The mean of its ratings, 1 to 5.
     pub avg_rating: Option<f64>,
-    /// How many learners entered it.
+    /// How many learners entered it and did not leave.
     pub total_students: i64,
     /// When it came to be.
     pub created_at: DateTime<Utc>,

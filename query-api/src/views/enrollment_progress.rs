@@ -28,7 +28,7 @@ pub struct Enrollment {
     pub course_id: Uuid,
     /// The course's title.
     pub course_title: Option<String>,
-    /// What gave the right to enter: `free` or `payment`.
+    /// What gave the right to enter: `free`, `payment`, or `import` where they were in it in another system before.
     #[schema(example = "free")]
     pub basis: String,
     /// The payment, where it was paid for.
@@ -47,6 +47,8 @@ pub struct Enrollment {
     pub last_activity_at: DateTime<Utc>,
     /// When the last lesson was completed.
     pub completed_at: Option<DateTime<Utc>>,
+    /// When the learner left the course; null while they are in it.
+    pub withdrawn_at: Option<DateTime<Utc>>,
     /// What If-Match compares.
     pub version: i64,
 }
@@ -68,7 +70,7 @@ macro_rules! select_enrollments {
             r#"select e.enrollment_id as id, e.learner_id, e.course_id, c.title as "course_title?", e.basis,
                       e.payment_id, e.progress_percent, e.completed_lessons, c.lessons as "total_lessons?",
                       e.completed_at is not null as "completed!", e.enrolled_at, e.last_activity_at, e.completed_at,
-                      e.version
+                      e.withdrawn_at, e.version
                from read.enrollment_progress e
                left join read.course_catalogue c using (tenant_id, course_id)
                "# + $where,
@@ -113,6 +115,7 @@ pub(super) async fn is_enrolled(
                from read.enrollment_progress
                where tenant_id = $1
                  and enrollment_id = $2
+                 and withdrawn_at is null
            ) as "is_enrolled!""#,
         snapshot.tenant_id(),
         EnrollmentId::of(AccountId::new(learner_id), CourseId::new(course_id)).as_uuid(),

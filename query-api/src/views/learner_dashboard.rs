@@ -75,7 +75,8 @@ async fn enrollments(snapshot: &mut Snapshot, caller: SignedIn) -> Result<Enroll
                   coalesce(floor(avg(progress_percent)), 0)::bigint as "average_progress_percent!"
            from read.learner_dashboard_courses
            where tenant_id = $1
-             and learner_id = $2"#,
+             and learner_id = $2
+             and not is_withdrawn"#,
         snapshot.tenant_id(),
         caller.account_id,
     )

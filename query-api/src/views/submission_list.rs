@@ -38,6 +38,8 @@ pub struct Submission {
     pub max_score: Option<i64>,
     /// Whether that is enough; null also where the assessment sets no bar.
     pub passed: Option<bool>,
+    /// Whether the result was carried over from an earlier time that the learner took the course.
+    pub banked: bool,
     /// When it was handed in.
     pub submitted_at: DateTime<Utc>,
 }
@@ -67,7 +69,8 @@ pub(super) async fn of_learner(
     sqlx::query_as!(
         Submission,
         r#"select s.submission_id as id, s.assessment_id, a.title as "assessment_title?", s.course_id, s.attempt,
-                  s.answers as "answers: Json<Vec<Given>>", s.score, s.max_score, s.passed, s.submitted_at
+                  s.answers as "answers: Json<Vec<Given>>", s.score, s.max_score, s.passed, s.banked,
+                  s.submitted_at
            from read.submission_list s
            left join read.assessment_list a using (tenant_id, assessment_id)
            where s.tenant_id = $1

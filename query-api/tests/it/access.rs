@@ -19,6 +19,7 @@ const FOR_SOME: &[(&str, &[Person])] = &[
     ("/v1/analytics/accounts-by-role", &[Person::Ada, Person::Ida, Person::Auditor]),
     ("/v1/analytics/revenue", &[Person::Ada, Person::Ida, Person::Auditor]),
     ("/v1/analytics/enrollments", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/analytics/submissions", &[Person::Ada, Person::Ida, Person::Auditor]),
     ("/v1/audit/events", &[Person::Ada, Person::Ida]),
     ("/v1/audit/sessions", &[Person::Ada, Person::Ida]),
     ("/v1/projections", &[Person::Ada, Person::Ida]),

@@ -48,6 +48,11 @@ async fn every_view_answers_with_what_its_tables_hold() {
             Person::Admin,
             "/v1/analytics/enrollments?from=2026-01-06&to=2026-01-18&bucket=week".to_owned(),
         ),
+        (
+            "analytics_submissions",
+            Person::Admin,
+            "/v1/analytics/submissions?from=2026-01-06&to=2026-01-18&bucket=month".to_owned(),
+        ),
         ("audit_events", Person::Auditor, "/v1/audit/events".to_owned()),
         ("audit_sessions", Person::Auditor, "/v1/audit/sessions?active=true".to_owned()),
         ("projections", Person::Auditor, "/v1/projections".to_owned()),

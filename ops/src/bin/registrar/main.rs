@@ -4,6 +4,7 @@
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
 mod down;
+mod import;
 mod keys;
 mod local;
 mod migrate;
@@ -56,6 +57,8 @@ enum Command {
     Seed(seed::Seed),
     /// Rebuild, verify and steer the views
     Projection(projection::Projection),
+    /// Take history over from another system
+    Import(import::Import),
 }
 
 /// Why a subcommand failed.
@@ -69,6 +72,8 @@ enum Error {
     Migrate(#[from] migrate::Error),
     #[error(transparent)]
     Seed(#[from] seed::SeedError),
+    #[error(transparent)]
+    Import(#[from] import::ImportError),
 }
 
 #[tokio::main]
@@ -82,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Keys(keys) => keys.run().map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
         Command::Projection(projection) => projection.run().map_err(Error::from),
+        Command::Import(import) => import.run().await.map_err(Error::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,6 +99,7 @@ async fn main() -> ExitCode {
                 error,
                 Error::Local(local::Error::Usage(_))
                     | Error::Migrate(migrate::Error::Missing | migrate::Error::Config(_))
+                    | Error::Import(import::ImportError::Usage(_))
             );
             ExitCode::from(if asked_wrongly { 2 } else { 1 })
         }

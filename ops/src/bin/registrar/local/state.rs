@@ -88,8 +88,10 @@ const FILE: &str = "state.json";
 /// What `status` answers. Without a running system the places are null.
 #[derive(Debug, Default, Serialize)]
 pub struct Status {
-    command_api: Option<String>,
-    query_api: Option<String>,
+    /// The command API.
+    pub command_api: Option<String>,
+    /// The query API.
+    pub query_api: Option<String>,
     operations: Option<Operations>,
     database_url: Option<String>,
     read_database_url: Option<String>,

@@ -1,4 +1,4 @@
-//! The two APIs as the sample data uses them: commands that may safely be sent twice, queries that wait for a position.
+//! The two APIs as this command uses them for sample data and imports: commands that may safely be sent twice, queries that wait for a position.
 //!
 //! Requests that meet a full queue, a rate limit or a server that is just starting are sent again, within a bound.
 
@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -189,16 +192,42 @@ impl Client {
         self.send(Method::GET, path, authorised(builder, Some(session))).await
     }
 
+    /// How far each projection has come, whatever that is.
+    pub async fn projections(&self, session: &Session) -> Result<Value, ClientError> {
+        let path = "/v1/projections";
+        let builder = self.http.get(format!("{}{path}?limit=200", self.query_api));
+        self.send(Method::GET, path, authorised(builder, Some(session))).await
+    }
+
+    /// Posts facts of another system, a JSON object a line, and gives the outcomes, a JSON object a line too. Sending
+    /// them again changes nothing.
+    pub async fn import(&self, session: &Session, source: &str, lines: String) -> Result<String, ClientError> {
+        let path = format!("/v1/imports/{source}");
+        let builder =
+            self.http.post(format!("{}{path}", self.command_api)).header(CONTENT_TYPE, "application/x-ndjson");
+        self.send_for_text(Method::POST, &path, authorised(builder.body(lines), Some(session))).await
+    }
+
+    /// Remembers a position that a command has reached.
+    pub fn reach(&self, position: i64) {
+        self.reached.fetch_max(position, Ordering::Relaxed);
+    }
+
     async fn post(&self, path: &str, builder: RequestBuilder) -> Result<Done, ClientError> {
         let body = self.send(Method::POST, path, builder).await?;
         if let Some(position) = body["position"].as_i64() {
-            self.reached.fetch_max(position, Ordering::Relaxed);
+            self.reach(position);
         }
         Ok(Done { request: format!("POST {path}"), body })
     }
 
     /// Sends a request until it is answered for good.
     async fn send(&self, method: Method, path: &str, builder: RequestBuilder) -> Result<Value, ClientError> {
+        let text = self.send_for_text(method, path, builder).await?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn send_for_text(&self, method: Method, path: &str, builder: RequestBuilder) -> Result<String, ClientError> {
         let request = || format!("{method} {path}");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -225,7 +254,7 @@ fn authorised(builder: RequestBuilder, session: Option<&Session>) -> RequestBuil
 
 /// How one try ended.
 enum Attempt {
-    Answered(Value),
+    Answered(String),
     Refused(StatusCode, Problem),
     /// Worth another try after the pause.
     Busy(StatusCode, Problem, Duration),
@@ -249,7 +278,7 @@ async fn attempt(builder: &RequestBuilder) -> Attempt {
         Err(error) => return Attempt::Failed(error),
     };
     if status.is_success() {
-        return Attempt::Answered(serde_json::from_str(&text).unwrap_or(Value::Null));
+        return Attempt::Answered(text);
     }
     let problem: Problem = serde_json::from_str(&text).unwrap_or_default();
     let again = match status {
