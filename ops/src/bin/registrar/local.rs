@@ -158,6 +158,14 @@ pub enum Error {
         /// What the database answered.
         source: sqlx::Error,
     },
+    /// NATS refused something.
+    #[error("cannot {action}")]
+    Bus {
+        /// What was to be done, as a verb.
+        action: &'static str,
+        /// What NATS answered.
+        source: async_nats::Error,
+    },
     /// A database could not be brought to today's schema.
     #[error(transparent)]
     Migrate(Box<crate::migrate::Error>),

@@ -1,0 +1,352 @@
+//! `torture`: Registrar under real faults. Its own servers and processes, two of each that may be two; people who send
+//! commands, good and bad; and meanwhile whatever can go wrong. At the end the log, JetStream and the views are held
+//! against what every client was told.
+//!
+//! This file tells the order of things. `stage` is what runs, `load` who uses it, `fault` what goes wrong, `readiness` and
+//! `recovery` what is watched meanwhile, `audit` the reckoning.
+
+mod audit;
+mod client;
+mod disk;
+mod fault;
+mod ledger;
+mod load;
+mod proxy;
+mod readiness;
+mod recovery;
+mod report;
+mod school;
+mod stage;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use futures::future::join_all;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    local::{
+        self, cargo, console, job,
+        lock::Lock,
+        project::{Instance, Project},
+        servers::Source,
+        supervisor::{self, Supervisor},
+    },
+    signals,
+};
+use client::Client;
+use disk::Disk;
+use fault::{Fault, Kind};
+use ledger::Ledger;
+use readiness::{Readiness, Seen};
+use recovery::{BOUND, Observer};
+pub use report::Report;
+use report::{Findings, Suffered};
+use school::School;
+use stage::Stage;
+
+/// What the instances of this command are called, before their process id.
+const PREFIX: &str = "torture-";
+/// The folder of the part of an instance that the read models' PostgreSQL is in.
+const READ_PART: &str = "read";
+/// How long a fault lasts, in milliseconds: long enough for readiness to have to tell of it.
+const HOLD: std::ops::Range<u64> = 5_000..7_000;
+/// How long everything is well between two faults, in milliseconds.
+const CALM: std::ops::Range<u64> = 300..1_500;
+
+/// Runs Registrar on servers of its own while it kills, cuts, stalls, fills and locks what it can, and then proves that
+/// nothing acknowledged was lost or applied twice, that the log is whole, that JetStream and every view agree with it,
+/// and that every process recovered by itself within 10 s and told the truth of its readiness meanwhile.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cargo ops torture                       ten minutes
+  cargo ops torture --minutes 60          an hour
+  cargo ops torture --seed 42             the same commands and faults again, as far as real processes allow
+  cargo ops torture --minutes 2 --json    the report as JSON on standard output
+
+It starts two PostgreSQL servers (one with the log, one with the read models), NATS, two command APIs, two projectors and
+a query API, beside whatever runs, and removes all of it afterwards; after a broken promise the logs of all of them stay.
+As root it also fills a real disk, a small file system in memory; else that error is injected. The exit code is 0 where
+every promise was kept, else 1.")]
+pub struct Torture {
+    /// How long faults are brought about
+    #[arg(long, default_value_t = 10.0, value_parser = minutes)]
+    minutes: f64,
+    /// What all random choices come from; drawn where it is not given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Build and run optimised
+    #[arg(long)]
+    release: bool,
+    /// Use the binaries that were built before
+    #[arg(long)]
+    no_build: bool,
+    /// Where PostgreSQL and NATS come from
+    #[arg(long, env = "REGISTRAR_SERVERS", value_enum, default_value = "auto")]
+    servers: Source,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "is no number of minutes".to_owned())?;
+    if (0.1..=100_000.0).contains(&minutes) { Ok(minutes) } else { Err("must be between 0.1 and 100000".to_owned()) }
+}
+
+/// Why a run came to no good end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The report has told which promises were broken.
+    #[error("{0} promises were broken")]
+    Broken(usize),
+    /// Something local failed.
+    #[error(transparent)]
+    Local(#[from] local::Error),
+}
+
+impl Torture {
+    /// Builds, runs, and tells.
+    pub async fn run(self) -> Result<(), Error> {
+        let cancel = signals::cancellation()?;
+        let project = Project::find()?;
+        let binaries = self.build(&project, &cancel).await?;
+        let run = Run {
+            length: Duration::from_secs_f64(self.minutes * 60.0),
+            seed: self.seed.unwrap_or_else(rand::random),
+            source: self.servers,
+            is_quiet: self.json,
+        };
+        let report = run.perform(&project, &binaries, &cancel).await?;
+        if self.json {
+            console::plain(&serde_json::to_string_pretty(&report).unwrap_or_default());
+        } else {
+            console::plain(&report.text());
+        }
+        if report.passed { Ok(()) } else { Err(Error::Broken(report.breaches.len())) }
+    }
+
+    async fn build(&self, project: &Project, cancel: &CancellationToken) -> Result<PathBuf, Error> {
+        let profile = if self.release { "release" } else { "debug" };
+        let binaries = cargo::metadata(project).await?.target_directory.join(profile);
+        if !self.no_build {
+            let mut build = cargo::cargo(project);
+            build.args(["build", "-p", "command-api", "-p", "projector", "-p", "query-api"]);
+            build.args(self.release.then_some("--release"));
+            job::run("the build", &mut build, cancel).await?;
+        }
+        Ok(binaries)
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// How long faults are brought about. Every kind comes once in about 80 s.
+    pub length: Duration,
+    /// What all random choices come from.
+    pub seed: u64,
+    /// Where PostgreSQL and NATS come from.
+    pub source: Source,
+    /// Whether nothing is printed meanwhile.
+    pub is_quiet: bool,
+}
+
+impl Run {
+    /// Performs it. Everything that it starts is stopped, and its data removed, however it ends.
+    pub async fn perform(
+        self,
+        project: &Project,
+        binaries: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Report, local::Error> {
+        remove_leftovers(project).await?;
+        let instance = project.instance(&format!("{PREFIX}{}", std::process::id()))?;
+        let lock = instance.lock()?;
+        let disk = Disk::prepare(&stage::part(&instance, READ_PART)?).await?;
+        let supervisor = Supervisor::tireless(&instance, cancel.clone());
+        let played = cancel.run_until_cancelled(self.play(&instance, binaries, &disk, &supervisor)).await;
+        let mut report = played.unwrap_or(Err(local::Error::Interrupted));
+        supervisor.stop().await;
+        disk.release().await;
+        if let Ok(Report { passed: false, breaches, .. }) = &mut report {
+            breaches.push(format!(
+                "the logs are in {}; to repeat it: cargo ops torture --seed {} --minutes {:.1}",
+                instance.logs().display(),
+                self.seed,
+                self.length.as_secs_f64() / 60.0
+            ));
+            instance.clear()?;
+        } else {
+            instance.remove()?;
+        }
+        drop(lock);
+        report
+    }
+
+    async fn play(
+        self,
+        instance: &Instance,
+        binaries: &Path,
+        disk: &Disk,
+        supervisor: &Supervisor,
+    ) -> Result<Report, local::Error> {
+        let progress = self.progress();
+        progress.set_message("setting the stage");
+        let stage = Stage::set(instance, self.source, binaries, disk, supervisor).await?;
+        let ledger = Arc::new(Ledger::default());
+        let apis = |binary| stage.processes.iter().filter(move |process| process.role.binary == binary);
+        let commands: Vec<String> = apis("command-api").filter_map(|process| process.api.clone()).collect();
+        let queries = apis("query-api").find_map(|process| process.api.clone()).unwrap_or_default();
+        let client = Arc::new(Client::new(&commands, queries, Arc::clone(&ledger)));
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        let observer = Observer::of(&stage).await?;
+
+        let mut findings = Findings {
+            seed: self.seed,
+            length: self.length,
+            faults: BTreeMap::new(),
+            disk: disk.manner(),
+            counts: ledger.counts(),
+            seen: Seen::default(),
+            audited: audit::Audited::default(),
+            breaches: Vec::new(),
+        };
+        if let Some(school) = School::open(&client, &mut rng, &stage.bootstrap_token).await {
+            let stop = CancellationToken::new();
+            let people = load::start(&client, &Arc::new(school), self.seed, &stop);
+            let seen = Mutex::new(Seen::default());
+            let readiness = Readiness::new();
+            let watching =
+                join_all(stage.processes.iter().map(|process| readiness.watch(&stage, process, &ledger, &seen)));
+            let mut act = Act { stage: &stage, observer: &observer, client: &client, readiness: &readiness, progress };
+            tokio::select! {
+                () = act.faults(self, rng, &mut findings.faults) => {}
+                _ = watching => {}
+            }
+            findings.seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
+            act.progress.set_message("the last commands");
+            stop.cancel();
+            people.wait().await;
+            act.progress.set_message("the reckoning");
+            findings.audited = audit::audit(&stage, &observer, &ledger).await?;
+            act.progress.finish_and_clear();
+        }
+        findings.counts = ledger.counts();
+        findings.breaches = ledger.breaches();
+        Ok(findings.into())
+    }
+
+    fn progress(self) -> ProgressBar {
+        if self.is_quiet {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("  {bar:30} {elapsed_precise}  {msg}");
+        let bar = ProgressBar::new(self.length.as_secs());
+        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }
+}
+
+/// The part of a run in which things go wrong.
+struct Act<'a> {
+    stage: &'a Stage<'a>,
+    observer: &'a Observer,
+    client: &'a Arc<Client>,
+    readiness: &'a Readiness,
+    progress: ProgressBar,
+}
+
+impl Act<'_> {
+    /// Brings about one or two faults at a time until the time is over, each kind once before any comes again.
+    async fn faults(&mut self, run: Run, mut rng: StdRng, suffered: &mut BTreeMap<Kind, Suffered>) {
+        let begun = Instant::now();
+        let mut deck: Vec<Kind> = Vec::new();
+        while begun.elapsed() < run.length {
+            self.progress.set_position(begun.elapsed().as_secs());
+            sleep(Duration::from_millis(rng.random_range(CALM))).await;
+            let faults = deal(&mut deck, &mut rng);
+            let kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
+            let described = faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
+            self.progress.set_message(described.clone());
+            let hold = Duration::from_millis(rng.random_range(HOLD));
+            match self.suffer(faults, hold).await {
+                Ok(recovery) => {
+                    for kind in kinds {
+                        suffered.entry(kind).or_default().add(recovery.took);
+                    }
+                    if !recovery.late.is_empty() {
+                        let (bound, took) = (BOUND.as_secs(), recovery.took.as_secs_f64());
+                        let late = recovery.late;
+                        self.breach(format!("{bound} s after {described}: {late}; it took {took:.1} s"));
+                    }
+                }
+                Err(error) => return self.breach(format!("{described}: {error}; the run was ended there")),
+            }
+        }
+    }
+
+    async fn suffer(&self, mut faults: Vec<Fault>, hold: Duration) -> Result<recovery::Recovery, String> {
+        let failed = |error: local::Error| ops::config::chain(&error);
+        self.readiness.begin(&faults);
+        for fault in &mut faults {
+            fault.begin(self.stage).await.map_err(failed)?;
+        }
+        if faults.iter().any(Fault::lasts) {
+            sleep(hold).await;
+        }
+        self.readiness.end();
+        for fault in &mut faults {
+            fault.end(self.stage).await.map_err(failed)?;
+        }
+        let recovery = recovery::await_all(self.stage, self.observer, self.client, Instant::now()).await?;
+        self.readiness.recovered();
+        Ok(recovery)
+    }
+
+    fn breach(&self, what: String) {
+        self.progress.suspend(|| eprintln!("  broken: {what}"));
+        self.client.ledger().breach(what);
+    }
+}
+
+/// The next fault, and often a second one beside it.
+fn deal(deck: &mut Vec<Kind>, rng: &mut StdRng) -> Vec<Fault> {
+    if deck.is_empty() {
+        deck.extend(Kind::ALL);
+        deck.shuffle(rng);
+    }
+    let Some(kind) = deck.pop() else { return Vec::new() };
+    let mut faults = vec![Fault::draw(kind, rng)];
+    if rng.random_bool(0.7) {
+        let second = (0..deck.len()).rev().find_map(|at| {
+            let fault = Fault::draw(deck[at], rng);
+            fault.goes_with(&faults[0]).then_some((at, fault))
+        });
+        if let Some((at, fault)) = second {
+            deck.remove(at);
+            faults.push(fault);
+        }
+    }
+    faults
+}
+
+/// Stops and removes what runs that were killed have left.
+async fn remove_leftovers(project: &Project) -> Result<(), local::Error> {
+    for name in project.instances(PREFIX)? {
+        let instance = project.instance(&name)?;
+        // Whoever holds it is at work.
+        let Ok(_lock) = Lock::take(&instance.lock_path()) else { continue };
+        supervisor::stop_leftovers(&instance).await?;
+        disk::release_leftovers(project, &name).await;
+        instance.remove()?;
+    }
+    Ok(())
+}
