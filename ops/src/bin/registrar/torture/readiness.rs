@@ -17,7 +17,7 @@ use super::{
 
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How soon a process must have noticed that what it needs is gone.
-const NOTICED: Duration = Duration::from_secs(4);
+const NOTICED: Duration = Duration::from_millis(3_500);
 /// How long a process may say that it is not ready while nothing ails it: a busy machine makes one probe late.
 const LAPSE: Duration = Duration::from_secs(3);
 

@@ -272,7 +272,7 @@ impl Servers {
         let mut search = Search::new(instance.project.clone(), source, supervisor.cancel().clone());
         let (of_postgres, of_nats) = (search.postgres().await?, search.nats().await?);
         if [&of_postgres, &of_nats].iter().any(|origin| matches!(origin, Origin::Docker)) {
-            return Err(Error::Usage(IN_DOCKER.to_owned()));
+            return Err(Error::OutOfReach);
         }
         let (log, read) = (part(instance, "log")?, part(instance, super::READ_PART)?);
         Ok(Self {
@@ -282,9 +282,6 @@ impl Servers {
         })
     }
 }
-
-const IN_DOCKER: &str = "servers in Docker cannot be tortured, their processes are out of reach: install Python 3 with \
-                         pip, or put postgres (17 or newer) and nats-server on the PATH";
 
 /// A part of an instance with a folder of its own within the instance's.
 pub fn part(instance: &Instance, name: &str) -> Result<Instance, Error> {
