@@ -9,7 +9,7 @@ use events::{
     Aggregate, Money, Role,
     course::{ContentType, Course, CourseDetails, CourseEvent, CourseStatus, Lesson},
     enrollment::{Basis, Enrollment, EnrollmentEvent},
-    ids::{AccountId, CourseId, EnrollmentId, LessonId, PaymentId},
+    ids::{AccountId, EnrollmentId, LessonId, PaymentId},
     payment::PaymentEvent,
 };
 use proptest::prelude::*;
@@ -73,6 +73,10 @@ fn course(index: usize) -> Course {
     let price = (index > 0).then(|| given::euro(4_999));
     let created = CourseEvent::Created { owner_id: AccountId::new(Uuid::nil()), details: details(price) };
     given::given(std::iter::once(created).chain((1..=LESSONS).map(lesson_added)).chain([CourseEvent::Published {}]))
+}
+
+fn is_entrance(event: &EnrollmentEvent) -> bool {
+    matches!(event, EnrollmentEvent::Enrolled { .. })
 }
 
 fn is_open(course: &Course) -> bool {
@@ -169,10 +173,10 @@ proptest! {
             prop_assert!(progress.completed || progress.percent < 100);
         }
         for place in school.places.values() {
-            let entrances = place.count(|event| matches!(event, EnrollmentEvent::Enrolled { .. }));
+            let entrances = place.count(is_entrance);
             prop_assert_eq!(entrances, usize::from(!place.history.is_empty()), "and nothing comes before it");
-            prop_assert!(place.history.first().is_none_or(|event| matches!(event, EnrollmentEvent::Enrolled { .. })));
-            prop_assert!(place.count(|event| matches!(event, EnrollmentEvent::Completed { .. })) <= 1);
+            prop_assert!(place.history.first().is_none_or(is_entrance));
+            prop_assert!(place.count(|event| matches!(event, EnrollmentEvent::Completed { .. })) <= 1, "twice completed");
             let finished: Vec<LessonId> = place.history.iter().filter_map(|event| match event {
                 EnrollmentEvent::LessonCompleted { lesson_id, .. } => Some(*lesson_id),
                 _ => None,

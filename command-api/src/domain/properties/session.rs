@@ -175,7 +175,7 @@ proptest! {
                 prop_assert_eq!(world.scope, Some(SessionScope::Full));
             }
             if let [AuthSessionEvent::Revoked {}] = new {
-                prop_assert!(matches!(step, Step::Revoke(Role::Admin)));
+                prop_assert!(matches!(step, Step::Revoke(Role::Admin)), "revoked by {:?}", step);
             }
             if let [AuthSessionEvent::Expired {}] = new {
                 prop_assert!(!was_live);

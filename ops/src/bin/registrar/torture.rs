@@ -67,6 +67,7 @@ const CALM: std::ops::Range<u64> = 300..1_000;
 /// Runs Registrar on servers of its own while it kills, cuts, stalls, fills and locks what it can, and then proves that
 /// nothing acknowledged was lost or applied twice, that the log is whole, that JetStream and every view agree with it,
 /// and that every process recovered by itself within 10 s and told the truth of its readiness meanwhile.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo ops torture                       ten minutes
@@ -187,7 +188,8 @@ impl Run {
         let lock = instance.lock()?;
         let disk = Disk::prepare(&stage::part(&instance, READ_PART)?).await?;
         let supervisor = Supervisor::tireless(&instance, cancel.clone());
-        let played = cancel.run_until_cancelled(self.play(&instance, binaries, &disk, &supervisor)).await;
+        let play = Box::pin(self.play(&instance, binaries, &disk, &supervisor));
+        let played = cancel.run_until_cancelled(play).await;
         let mut report = played.unwrap_or(Err(local::Error::Interrupted));
         supervisor.stop().await;
         disk.release().await;

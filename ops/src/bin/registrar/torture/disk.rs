@@ -71,8 +71,8 @@ impl Disk {
         match self {
             Self::Mounted(place) => {
                 let filler = place.join(FILLER);
-                let filled = tokio::task::spawn_blocking(move || fill(&filler).map_err(files::failed("fill", filler)));
-                filled.await.unwrap_or(Ok(()))
+                let writing = move || fill(&filler).map_err(files::failed("fill", filler));
+                tokio::task::spawn_blocking(writing).await.unwrap_or(Ok(()))
             }
             Self::Injected => run(url, INJECT).await,
         }

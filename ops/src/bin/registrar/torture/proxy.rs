@@ -91,9 +91,9 @@ async fn accept(listener: TcpListener, to: u16, state: watch::Sender<State>) {
 
 async fn pass(client: TcpStream, number: u64, to: u16, mut state: watch::Receiver<State>) {
     if state.borrow().mode == Mode::Cut {
-        return reset(client);
+        return reset(&client);
     }
-    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return reset(client) };
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return reset(&client) };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
@@ -102,7 +102,7 @@ async fn pass(client: TcpStream, number: u64, to: u16, mut state: watch::Receive
         ended = interruption(number, &mut state) => ended,
     };
     match (ended, to_client.reunite(from_client)) {
-        (Ended::Cut, Ok(client)) => reset(client),
+        (Ended::Cut, Ok(client)) => reset(&client),
         (Ended::Silenced, Ok(mut client)) => {
             // It goes on talking to nobody, until it gives up.
             let mut void = vec![0; 16 * 1024];
@@ -179,7 +179,7 @@ async fn write_all(to: &OwnedWriteHalf, mut bytes: &[u8]) -> std::io::Result<()>
     Ok(())
 }
 
-/// Closes with RST rather than FIN.
-fn reset(client: TcpStream) {
+/// Makes the end of a connection, which is when it is dropped, an RST rather than a FIN.
+fn reset(client: &TcpStream) {
     let _ = client.set_zero_linger();
 }

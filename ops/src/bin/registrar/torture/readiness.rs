@@ -21,15 +21,15 @@ const NOTICED: Duration = Duration::from_millis(3_500);
 /// How long a process may say that it is not ready while nothing ails it: a busy machine makes one probe late.
 const LAPSE: Duration = Duration::from_secs(3);
 
-/// What a process must say.
+/// What a process must say of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Must {
     /// That it is ready.
-    BeReady,
+    Ready,
     /// That it is not.
-    BeUnready,
+    Unready,
     /// Either, or nothing.
-    BeAnything,
+    Anything,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ impl Readiness {
     /// Everything is ready.
     pub fn new() -> Self {
         let now = Instant::now();
-        let rules = ROLES.into_iter().map(|role| (role.name, Rule { must: Must::BeReady, since: now }));
+        let rules = ROLES.into_iter().map(|role| (role.name, Rule { must: Must::Ready, since: now }));
         Self(Arc::new(Mutex::new(rules.collect())))
     }
 
@@ -64,9 +64,9 @@ impl Readiness {
         self.set(|process| {
             let role = ROLES.into_iter().find(|role| role.name == process);
             match role {
-                Some(role) if faults.iter().any(|fault| fault.confuses(role)) => Must::BeAnything,
-                Some(role) if faults.iter().any(|fault| fault.makes_unready(role)) => Must::BeUnready,
-                _ => Must::BeReady,
+                Some(role) if faults.iter().any(|fault| fault.confuses(role)) => Must::Anything,
+                Some(role) if faults.iter().any(|fault| fault.makes_unready(role)) => Must::Unready,
+                _ => Must::Ready,
             }
         });
     }
@@ -75,14 +75,14 @@ impl Readiness {
     pub fn end(&self) {
         let touched: BTreeMap<_, _> = self.rules().iter().map(|(name, rule)| (*name, rule.must)).collect();
         self.set(|process| match touched.get(process) {
-            Some(Must::BeReady) => Must::BeReady,
-            _ => Must::BeAnything,
+            Some(Must::Ready) => Must::Ready,
+            _ => Must::Anything,
         });
     }
 
     /// All have recovered.
     pub fn recovered(&self) {
-        self.set(|_| Must::BeReady);
+        self.set(|_| Must::Ready);
     }
 
     fn set(&self, must: impl Fn(&str) -> Must) {
@@ -96,7 +96,7 @@ impl Readiness {
     }
 
     fn of(&self, process: &str) -> Rule {
-        let unknown = Rule { must: Must::BeAnything, since: Instant::now() };
+        let unknown = Rule { must: Must::Anything, since: Instant::now() };
         self.rules().get(process).copied().unwrap_or(unknown)
     }
 
@@ -116,12 +116,12 @@ impl Readiness {
             let is_settled = self.of(process.role.name).since == rule.since;
             match (rule.must, answer) {
                 _ if !is_settled => unready_since = None,
-                (Must::BeAnything, _) => unready_since = None,
-                (Must::BeReady, Some(true)) => {
+                (Must::Anything, _) => unready_since = None,
+                (Must::Ready, Some(true)) => {
                     (unready_since, is_told) = (None, false);
                     count(seen, false);
                 }
-                (Must::BeReady, answer) => {
+                (Must::Ready, answer) => {
                     let since = *unready_since.get_or_insert(asked);
                     if since.elapsed() > LAPSE && !is_told {
                         is_told = true;
@@ -129,7 +129,7 @@ impl Readiness {
                         ledger.breach(format!("{} {said} for {LAPSE:?} while nothing ailed it", process.role.name));
                     }
                 }
-                (Must::BeUnready, Some(true)) if asked > rule.since + NOTICED => {
+                (Must::Unready, Some(true)) if asked > rule.since + NOTICED => {
                     let needs = process.role.needs;
                     ledger.breach(format!(
                         "{} said that it was ready {:.1} s after {needs} was gone",
@@ -137,8 +137,8 @@ impl Readiness {
                         (asked - rule.since).as_secs_f64()
                     ));
                 }
-                (Must::BeUnready, Some(false)) => count(seen, true),
-                (Must::BeUnready, _) => {}
+                (Must::Unready, Some(false)) => count(seen, true),
+                (Must::Unready, _) => {}
             }
             sleep(INTERVAL).await;
         }

@@ -1,6 +1,7 @@
 //! How long everything takes to work again once a fault is over: not only to say so, but to do it.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -72,44 +73,84 @@ impl Observer {
     }
 }
 
-/// What has to work again, each with when it did.
-#[derive(Debug, Default)]
-struct Seen {
-    head: Option<i64>,
-    ready: Vec<bool>,
-    commands: bool,
-    stream: bool,
-    views: bool,
-    queries: bool,
+/// What has to work again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    /// This process says that it is ready.
+    Readiness(&'static str),
+    /// The log can be read.
+    Log,
+    /// Each command API carries out commands.
+    Commands,
+    /// JetStream has what the log has.
+    Stream,
+    /// Every view has it.
+    Views,
+    /// The query API tells of it.
+    Queries,
 }
 
-impl Seen {
-    fn missing(&self, stage: &Stage<'_>) -> String {
-        let processes = stage.processes.iter().zip(&self.ready);
-        let mut missing: Vec<String> = processes
-            .filter(|(_, ready)| !**ready)
-            .map(|(process, _)| format!("{} is not ready", process.role.name))
-            .collect();
-        let mut lacks = |done: bool, what: &str| {
-            if !done {
-                missing.push(what.to_owned());
-            }
-        };
-        lacks(self.head.is_some(), "the log cannot be read");
-        lacks(self.commands, "a command API carries out no command");
-        lacks(self.stream, "JetStream has not what the log has");
-        lacks(self.views, "a view has not what the log has");
-        lacks(self.queries, "the query API does not answer");
-        missing.join(", ")
+impl Need {
+    /// What is said while it is not met.
+    fn complaint(self) -> String {
+        match self {
+            Self::Readiness(process) => format!("{process} is not ready"),
+            Self::Log => "the log cannot be read".to_owned(),
+            Self::Commands => "a command API carries out no command".to_owned(),
+            Self::Stream => "JetStream has not what the log has".to_owned(),
+            Self::Views => "a view has not what the log has".to_owned(),
+            Self::Queries => "the query API does not tell of it".to_owned(),
+        }
+    }
+}
+
+/// What is not met yet, and the end of the log that it is about.
+struct Missing {
+    needs: BTreeSet<Need>,
+    head: Option<i64>,
+}
+
+impl Missing {
+    fn everything(stage: &Stage<'_>) -> Self {
+        let readiness = stage.processes.iter().map(|process| Need::Readiness(process.role.name));
+        let others = [Need::Log, Need::Commands, Need::Stream, Need::Views, Need::Queries];
+        Self { needs: readiness.chain(others).collect(), head: None }
     }
 
-    fn is_all(&self) -> bool {
-        self.head.is_some()
-            && self.ready.iter().all(|ready| *ready)
-            && self.commands
-            && self.stream
-            && self.views
-            && self.queries
+    fn complaint(&self) -> String {
+        self.needs.iter().map(|need| need.complaint()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Looks whether what is missing is there now.
+    async fn look(&mut self, stage: &Stage<'_>, observer: &Observer, client: &Client, over: Instant) {
+        if self.head.is_none() {
+            self.head = observer.head().await;
+        }
+        let reaches = |position: Option<i64>| self.head.is_some_and(|head| position.is_some_and(|at| at >= head));
+        let mut met = Vec::new();
+        for need in &self.needs {
+            let is_met = match need {
+                Need::Readiness(name) => {
+                    let process = stage.processes.iter().find(|process| process.role.name == *name);
+                    match process {
+                        Some(process) => stage.is_ready(process).await == Some(true),
+                        None => true,
+                    }
+                }
+                Need::Log => self.head.is_some(),
+                Need::Commands => client.all_served_since(over),
+                Need::Stream => reaches(observer.last_sequence().await),
+                Need::Views => reaches(observer.projected().await),
+                Need::Queries => match self.head {
+                    Some(head) => client.query("/v1/courses?limit=1", None, head).await.is_some(),
+                    None => false,
+                },
+            };
+            if is_met {
+                met.push(*need);
+            }
+        }
+        self.needs.retain(|need| !met.contains(need));
     }
 }
 
@@ -130,35 +171,20 @@ pub async fn await_all(
     client: &Arc<Client>,
     over: Instant,
 ) -> Result<Recovery, String> {
-    let mut seen = Seen { ready: vec![false; stage.processes.len()], ..Seen::default() };
+    let mut missing = Missing::everything(stage);
     let mut late = String::new();
     loop {
-        look(stage, observer, client, over, &mut seen).await;
+        missing.look(stage, observer, client, over).await;
         let took = over.elapsed();
-        if seen.is_all() {
+        if missing.needs.is_empty() {
             return Ok(Recovery { took, late });
         }
         if took > BOUND && late.is_empty() {
-            late = seen.missing(stage);
+            late = missing.complaint();
         }
         if took > HOPELESS {
-            return Err(format!("after {} s {}", HOPELESS.as_secs(), seen.missing(stage)));
+            return Err(format!("after {} s {}", HOPELESS.as_secs(), missing.complaint()));
         }
         sleep(INTERVAL).await;
     }
-}
-
-async fn look(stage: &Stage<'_>, observer: &Observer, client: &Client, over: Instant, seen: &mut Seen) {
-    if seen.head.is_none() {
-        seen.head = observer.head().await;
-    }
-    for (process, ready) in stage.processes.iter().zip(&mut seen.ready) {
-        *ready = *ready || stage.is_ready(process).await == Some(true);
-    }
-    seen.commands = seen.commands || client.all_served_since(over);
-    let Some(head) = seen.head else { return };
-    let reaches = |position: Option<i64>| position.is_some_and(|position| position >= head);
-    seen.stream = seen.stream || reaches(observer.last_sequence().await);
-    seen.views = seen.views || reaches(observer.projected().await);
-    seen.queries = seen.queries || client.query("/v1/courses?limit=1", None, head).await.is_some();
 }

@@ -45,8 +45,8 @@ pub struct Role {
     pub name: &'static str,
     /// Its binary.
     pub binary: &'static str,
-    /// Its role in the databases.
-    database_role: &'static str,
+    /// Its account in the databases.
+    account: &'static str,
     /// The servers that it talks to.
     pub servers: &'static [&'static str],
     /// The one of them without which it is not ready.
@@ -54,11 +54,11 @@ pub struct Role {
 }
 
 const fn command_api(name: &'static str) -> Role {
-    Role { name, binary: "command-api", database_role: "registrar_command", servers: &[LOG, NATS], needs: LOG }
+    Role { name, binary: "command-api", account: "registrar_command", servers: &[LOG, NATS], needs: LOG }
 }
 
 const fn projector(name: &'static str) -> Role {
-    Role { name, binary: "projector", database_role: "registrar_projector", servers: &[LOG, READ, NATS], needs: READ }
+    Role { name, binary: "projector", account: "registrar_projector", servers: &[LOG, READ, NATS], needs: READ }
 }
 
 /// All processes.
@@ -67,7 +67,7 @@ pub const ROLES: [Role; 5] = [
     projector("projector-2"),
     command_api("command-api-1"),
     command_api("command-api-2"),
-    Role { name: "query-api", binary: "query-api", database_role: "registrar_query", servers: &[READ], needs: READ },
+    Role { name: "query-api", binary: "query-api", account: "registrar_query", servers: &[READ], needs: READ },
 ];
 
 /// One running process.
@@ -132,9 +132,9 @@ impl<'a> Stage<'a> {
         let mut passwords = BTreeMap::new();
         for role in ROLES {
             for (server, postgres) in [(LOG, &log), (READ, &read)] {
-                let key = (server, role.database_role);
+                let key = (server, role.account);
                 if role.servers.contains(&server) && !passwords.contains_key(&key) {
-                    passwords.insert(key, cluster::give_login(postgres, role.database_role).await?);
+                    passwords.insert(key, cluster::give_login(postgres, role.account).await?);
                 }
             }
         }
@@ -255,8 +255,8 @@ impl<'a> Stage<'a> {
         if let Some(link) = link {
             postgres.port = link.port;
         }
-        let password = self.passwords.get(&(server, role.database_role)).map_or("", String::as_str);
-        (variable, postgres.url_of(role.database_role, password, database).into())
+        let password = self.passwords.get(&(server, role.account)).map_or("", String::as_str);
+        (variable, postgres.url_of(role.account, password, database).into())
     }
 }
 

@@ -1,6 +1,8 @@
 //! The CloudEvents form of an event and its leaf hash, written after the README and the standards alone (RFC 6962, RFC
 //! 8785): if this agrees with what is stored, whoever reads the documents can verify the log.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -58,5 +60,9 @@ fn timestamp(at: DateTime<Utc>) -> String {
 
 /// Bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
