@@ -74,10 +74,8 @@ pub(crate) async fn observe(read: PgPool, feed: Feed, observations: Observations
     let metrics: BTreeMap<&str, ProjectionMetrics> =
         projections::ALL.iter().map(|projection| (projection.name, ProjectionMetrics::of(projection.name))).collect();
     loop {
-        match timeout(LOOK_BOUND, look(&read, &feed))
-            .await
-            .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()))
-        {
+        let looked = timeout(LOOK_BOUND, look(&read, &feed)).await;
+        match looked.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into())) {
             Ok(seen) => {
                 for (metrics, seen) in metrics.iter().filter_map(|(name, metrics)| Some((metrics, seen.get(*name)?))) {
                     metrics.observed(seen.position, seen.lag_events, seen.lag_seconds, seen.parked_streams);
