@@ -2,9 +2,10 @@
 //! commands, good and bad; and meanwhile whatever can go wrong. At the end the log, JetStream and the views are held
 //! against what every client was told.
 //!
-//! This file tells the order of things. `stage` is what runs, `load` who uses it, `fault` what goes wrong, `readiness` and
-//! `recovery` what is watched meanwhile, `audit` the reckoning.
+//! This file tells the order of things. `stage` is what runs, `load` who uses it, `act` when a `fault` goes wrong, `readiness`
+//! and `recovery` what is watched meanwhile, `audit` the reckoning.
 
+mod act;
 mod audit;
 mod client;
 mod disk;
@@ -20,6 +21,7 @@ mod stage;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -28,8 +30,7 @@ use std::{
 use clap::Args;
 use futures::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tokio::time::sleep;
+use rand::{SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -42,14 +43,15 @@ use crate::{
     },
     signals,
 };
+use act::Act;
 use client::Client;
 use disk::Disk;
-use fault::{Fault, Kind};
+use fault::Kind;
 use ledger::Ledger;
 use readiness::{Readiness, Seen};
-use recovery::{BOUND, Observer};
+use recovery::Observer;
+use report::Findings;
 pub use report::Report;
-use report::{Findings, Suffered};
 use school::School;
 use stage::Stage;
 
@@ -57,12 +59,6 @@ use stage::Stage;
 const PREFIX: &str = "torture-";
 /// The folder of the part of an instance that the read models' PostgreSQL is in.
 const READ_PART: &str = "read";
-/// How long a fault lasts, in milliseconds: long enough for readiness to have to tell of it.
-const HOLD: std::ops::Range<u64> = 5_000..7_000;
-/// The same, where each kind comes but once.
-const SHORT_HOLD: std::ops::Range<u64> = 4_300..4_800;
-/// How long everything is well between two faults, in milliseconds.
-const CALM: std::ops::Range<u64> = 300..1_000;
 
 /// Runs Registrar on servers of its own while it kills, cuts, stalls, fills and locks what it can, and then proves that
 /// nothing acknowledged was lost or applied twice, that the log is whole, that JetStream and every view agree with it,
@@ -162,6 +158,16 @@ pub enum Length {
     For(Duration),
 }
 
+impl fmt::Display for Length {
+    /// As the command line says it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Once => write!(formatter, "--once"),
+            Self::For(length) => write!(formatter, "--minutes {:.1}", length.as_secs_f64() / 60.0),
+        }
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
@@ -188,30 +194,27 @@ impl Run {
         let lock = instance.lock()?;
         let disk = Disk::prepare(&stage::part(&instance, READ_PART)?).await?;
         let supervisor = Supervisor::tireless(&instance, cancel.clone());
-        let play = Box::pin(self.play(&instance, binaries, &disk, &supervisor));
-        let played = cancel.run_until_cancelled(play).await;
+        let directed = Box::pin(self.direct(&instance, binaries, &disk, &supervisor));
+        let played = cancel.run_until_cancelled(directed).await;
         let mut report = played.unwrap_or(Err(local::Error::Interrupted));
         supervisor.stop().await;
         disk.release().await;
-        if let Ok(Report { passed: false, breaches, .. }) = &mut report {
-            let length = match self.length {
-                Length::Once => "--once".to_owned(),
-                Length::For(length) => format!("--minutes {:.1}", length.as_secs_f64() / 60.0),
-            };
-            let (logs, seed) = (instance.logs(), self.seed);
-            breaches.push(format!(
-                "the logs are in {}; to repeat it: cargo ops torture --seed {seed} {length}",
-                logs.display()
-            ));
-            instance.clear()?;
-        } else {
-            instance.remove()?;
+        match &mut report {
+            Ok(report) if report.passed => instance.remove()?,
+            Err(local::Error::Interrupted | local::Error::OutOfReach) => instance.remove()?,
+            // A message names one of the logs; the next run removes them.
+            Err(_) => instance.clear()?,
+            Ok(report) => {
+                report.repeat = Some(format!("cargo ops torture --seed {} {}", self.seed, self.length));
+                report.logs = Some(instance.logs());
+                instance.clear()?;
+            }
         }
         drop(lock);
         report
     }
 
-    async fn play(
+    async fn direct(
         self,
         instance: &Instance,
         binaries: &Path,
@@ -246,10 +249,10 @@ impl Run {
             let readiness = Readiness::new();
             let watching =
                 join_all(stage.processes.iter().map(|process| readiness.watch(&stage, process, &ledger, &seen)));
-            let mut act = Act { stage: &stage, observer: &observer, client: &client, readiness: &readiness, progress };
+            let act = Act { stage: &stage, observer: &observer, client: &client, readiness: &readiness, progress };
             let begun = Instant::now();
             tokio::select! {
-                () = act.faults(self, rng, &mut findings.faults) => {}
+                () = act.play(self.length, rng, &mut findings.faults) => {}
                 _ = watching => {}
             }
             findings.length = begun.elapsed();
@@ -277,104 +280,6 @@ impl Run {
         });
         bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
-}
-
-/// The part of a run in which things go wrong.
-struct Act<'a> {
-    stage: &'a Stage<'a>,
-    observer: &'a Observer,
-    client: &'a Arc<Client>,
-    readiness: &'a Readiness,
-    progress: ProgressBar,
-}
-
-impl Act<'_> {
-    /// Brings about one or two faults at a time until the time is over, each kind once before any comes again.
-    async fn faults(&mut self, run: Run, mut rng: StdRng, suffered: &mut BTreeMap<Kind, Suffered>) {
-        let begun = Instant::now();
-        let mut deck = shuffled(&mut rng);
-        let (hold, pairs) = if run.length == Length::Once { (SHORT_HOLD, 1.0) } else { (HOLD, 0.7) };
-        loop {
-            let dealt = Kind::ALL.len() - deck.len();
-            let is_over = match run.length {
-                Length::Once => deck.is_empty(),
-                Length::For(length) => begun.elapsed() >= length,
-            };
-            if is_over {
-                return;
-            }
-            let is_once = run.length == Length::Once;
-            self.progress.set_position(if is_once { dealt as u64 } else { begun.elapsed().as_secs() });
-            sleep(Duration::from_millis(rng.random_range(CALM))).await;
-            if deck.is_empty() {
-                deck = shuffled(&mut rng);
-            }
-            let faults = deal(&mut deck, pairs, &mut rng);
-            let kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
-            let described = faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
-            self.progress.set_message(described.clone());
-            let hold = Duration::from_millis(rng.random_range(hold.clone()));
-            match self.suffer(faults, hold).await {
-                Ok(recovery) => {
-                    for kind in kinds {
-                        suffered.entry(kind).or_default().add(recovery.took);
-                    }
-                    if !recovery.late.is_empty() {
-                        let (bound, took) = (BOUND.as_secs(), recovery.took.as_secs_f64());
-                        let late = recovery.late;
-                        self.breach(format!("{bound} s after {described}: {late}; it took {took:.1} s"));
-                    }
-                }
-                Err(error) => return self.breach(format!("{described}: {error}; the run was ended there")),
-            }
-        }
-    }
-
-    async fn suffer(&self, mut faults: Vec<Fault>, hold: Duration) -> Result<recovery::Recovery, String> {
-        let failed = |error: local::Error| ops::config::chain(&error);
-        self.readiness.begin(&faults);
-        for fault in &mut faults {
-            fault.begin(self.stage).await.map_err(failed)?;
-        }
-        if faults.iter().any(Fault::lasts) {
-            sleep(hold).await;
-        }
-        self.readiness.end();
-        for fault in &mut faults {
-            fault.end(self.stage).await.map_err(failed)?;
-        }
-        let recovery = recovery::await_all(self.stage, self.observer, self.client, Instant::now()).await?;
-        self.readiness.recovered();
-        Ok(recovery)
-    }
-
-    fn breach(&self, what: String) {
-        self.progress.suspend(|| eprintln!("  broken: {what}"));
-        self.client.ledger().breach(what);
-    }
-}
-
-fn shuffled(rng: &mut StdRng) -> Vec<Kind> {
-    let mut deck = Kind::ALL.to_vec();
-    deck.shuffle(rng);
-    deck
-}
-
-/// The next fault, and as often as `pairs` says a second one beside it.
-fn deal(deck: &mut Vec<Kind>, pairs: f64, rng: &mut StdRng) -> Vec<Fault> {
-    let Some(kind) = deck.pop() else { return Vec::new() };
-    let mut faults = vec![Fault::draw(kind, rng)];
-    if rng.random_bool(pairs) {
-        let second = (0..deck.len()).rev().find_map(|at| {
-            let fault = Fault::draw(deck[at], rng);
-            fault.goes_with(&faults[0]).then_some((at, fault))
-        });
-        if let Some((at, fault)) = second {
-            deck.remove(at);
-            faults.push(fault);
-        }
-    }
-    faults
 }
 
 /// Stops and removes what runs that were killed have left.

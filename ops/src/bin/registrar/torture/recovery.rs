@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -168,7 +167,7 @@ pub struct Recovery {
 pub async fn await_all(
     stage: &Stage<'_>,
     observer: &Observer,
-    client: &Arc<Client>,
+    client: &Client,
     over: Instant,
 ) -> Result<Recovery, String> {
     let mut missing = Missing::everything(stage);

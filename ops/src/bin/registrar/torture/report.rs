@@ -1,6 +1,6 @@
 //! What the run came to, for people and for scripts.
 
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -17,6 +17,10 @@ pub struct Report {
     pub passed: bool,
     /// The broken promises.
     pub breaches: Vec<String>,
+    /// How to repeat a run that broke one.
+    pub repeat: Option<String>,
+    /// Where the logs of its processes are.
+    pub logs: Option<PathBuf>,
     /// What was brought about, by kind.
     pub faults: BTreeMap<&'static str, Suffered>,
     /// How the disk of the read models was filled.
@@ -95,6 +99,8 @@ impl From<Findings> for Report {
             seconds: length.as_secs_f64(),
             passed: breaches.is_empty(),
             breaches,
+            repeat: None,
+            logs: None,
             faults: faults.into_iter().map(|(kind, suffered)| (kind.name(), suffered)).collect(),
             disk,
             acknowledged: counts.acknowledged,
@@ -149,6 +155,9 @@ impl Report {
             line(format!("\n{} promises were broken:", self.breaches.len()));
             for breach in &self.breaches {
                 line(format!("  - {breach}"));
+            }
+            if let (Some(repeat), Some(logs)) = (&self.repeat, &self.logs) {
+                line(format!("The logs are in {}. To repeat it: {repeat}", logs.display()));
             }
         }
         text
