@@ -22,7 +22,7 @@ use crate::{
 };
 use cache::Cache;
 use context::InFlight;
-use events::log::{Idempotency, LogError, LogReader, Outcome};
+use events::log::{Idempotency, LogError, LogReader, Outcome, bounded};
 use futures::future::BoxFuture;
 use ops::problem::{self, Problem};
 use std::time::Instant;
@@ -156,9 +156,8 @@ impl Executor {
             context.actor_or_nil(),
             key.key,
         )
-        .fetch_optional(self.log.pool())
-        .await?;
-        match found {
+        .fetch_optional(self.log.pool());
+        match bounded(found).await? {
             None => Ok(None),
             Some(first) if first.request_hash == key.request_hash => {
                 Ok(Some(Answer::replayed(&first.response, first.position)))

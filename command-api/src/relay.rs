@@ -8,12 +8,12 @@
 use crate::metrics;
 use events::{
     bus::{Bus, BusError},
-    log::{LogError, LogReader},
+    log::{LogError, LogReader, bounded},
 };
 use futures::future::try_join_all;
 use sqlx::{
     Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
@@ -128,8 +128,7 @@ impl Relay {
         };
         tracing::info!("this process publishes the log");
         self.published = None;
-        let mut notified = PgListener::connect_with(self.log.pool()).await.map_err(RelayError::Lock)?;
-        notified.listen("registrar_log").await.map_err(RelayError::Lock)?;
+        let mut notified = bounded(listen(self.log.pool())).await.map_err(RelayError::Lock)?;
         loop {
             // Seen before the step, so that what is appended during it wakes the next one.
             let known_head = *head.borrow_and_update();
@@ -158,18 +157,25 @@ impl Relay {
     }
 }
 
+/// Listens on a connection of its own. One that has lost its server is never given back, which no pool that others use
+/// may suffer from.
+async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(pool.connect_options().as_ref().clone());
+    let mut listener = PgListener::connect_with(&own).await?;
+    listener.listen("registrar_log").await?;
+    Ok(listener)
+}
+
 /// The lead: a session's advisory lock, held by a connection of its own.
 struct Lock(PgConnection);
 
 impl Lock {
     async fn try_take(pool: &PgPool) -> Result<Option<Self>, RelayError> {
         let options: PgConnectOptions = pool.connect_options().as_ref().clone();
-        let mut connection = PgConnection::connect_with(&options).await.map_err(RelayError::Lock)?;
+        let mut connection = bounded(PgConnection::connect_with(&options)).await.map_err(RelayError::Lock)?;
         let taken = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "taken!""#, LEADER_LOCK)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(RelayError::Lock)?;
-        if taken {
+            .fetch_one(&mut connection);
+        if bounded(taken).await.map_err(RelayError::Lock)? {
             return Ok(Some(Self(connection)));
         }
         let _ = connection.close().await;
@@ -178,21 +184,20 @@ impl Lock {
 
     /// Whether the connection, and so the lock, is still there.
     async fn check(&mut self) -> Result<(), RelayError> {
-        self.0.ping().await.map_err(RelayError::Lock)
+        bounded(self.0.ping()).await.map_err(RelayError::Lock)
     }
 
     /// Tells operators how far publishing has come.
     async fn record(&mut self, position: i64) -> Result<(), RelayError> {
-        sqlx::query!(
+        let recorded = sqlx::query!(
             "update log.relay
              set position = $1,
                  updated_at = now()
              where position <> $1",
             position
         )
-        .execute(&mut self.0)
-        .await
-        .map_err(RelayError::Lock)?;
+        .execute(&mut self.0);
+        bounded(recorded).await.map_err(RelayError::Lock)?;
         Ok(())
     }
 

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// How long the server may take to answer before it counts as unreachable.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the server is asked whether it is there; when it has let two answers wait, the connection is made anew.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// The server forgets a subscription that has been gone for so long.
 const INACTIVE: Duration = Duration::from_mins(1);
 /// Messages that a subscriber may have without having acknowledged them.
@@ -82,6 +84,7 @@ impl Bus {
             .max_reconnects(None)
             .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts.min(10) as u64))
             .request_timeout(Some(REQUEST_TIMEOUT))
+            .ping_interval(PING_INTERVAL)
             .connect(config.url.split(',').map(str::trim).collect::<Vec<_>>())
             .await
             .map_err(|source| BusError::Connect { url: config.url.clone(), source })?;

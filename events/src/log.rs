@@ -10,6 +10,16 @@ pub use keys::{InvalidMasterKey, Keyring, MasterKey};
 pub use read::{Filter, LogReader};
 
 use crate::{event::CodecError, personal::SealError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The longest that the log is waited for. A server that lost its power, or a network that lost its way, never answers.
+const ANSWER_BOUND: Duration = Duration::from_secs(5);
+
+/// Waits for an answer of the log database, within the bound.
+pub async fn bounded<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(ANSWER_BOUND, asked).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+}
 
 /// Why the log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +47,9 @@ impl LogError {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {
                 // Classes of SQLSTATE (PostgreSQL manual, appendix A): 08 connection, 53 resources, 57 operator
-                // intervention, 40 rollback.
-                error.code().is_some_and(|code| ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class)))
+                // intervention, 40 rollback; and 55P03: a lock was not to be had in time.
+                let transient = ["08", "53", "57", "40", "55P03"];
+                error.code().is_some_and(|code| transient.iter().any(|class| code.starts_with(class)))
             }
             Self::Database(
                 sqlx::Error::Io(_)

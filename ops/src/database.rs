@@ -5,7 +5,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::log::LevelFilter;
@@ -16,12 +16,26 @@ use crate::{config::Secret, problem::Problem};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that a readiness check waits.
 const PING_TIMEOUT: Duration = Duration::from_millis(1500);
+/// A connection that nobody has used for so long is asked whether it is still there before it is used.
+const PROVED_AFTER: Duration = Duration::from_secs(1);
+/// The longest that it may take to say so. A server that lost its power never says anything.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Prepared statements that a connection keeps.
 const STATEMENT_CACHE: usize = 512;
 /// A statement that takes longer is logged.
 const SLOW_STATEMENT: Duration = Duration::from_secs(1);
+/// What the server is told of every session. No statement waits for a lock for long: whoever holds one for ever stops
+/// nobody else's connection with it. And a session whose client has vanished without a word ends within seconds, and its
+/// advisory locks with it, by which one process leads or projects.
+const SESSION: [(&str, &str); 5] = [
+    ("lock_timeout", "4s"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+];
 /// What a caller is asked to wait while the database cannot be reached, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
@@ -50,9 +64,25 @@ pub fn connect(
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
-        // A connection that was lost is noticed by its first statement; asking before each costs a round trip.
-        .test_before_acquire(false);
+        // Asking before each use costs a round trip; one that rests may have lost its server meanwhile.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for >= PROVED_AFTER {
+                    prove(connection).await?;
+                }
+                Ok(true)
+            })
+        })
+        // A statement that was given up leaves its answer to be waited for, which may never come.
+        .after_release(|connection, _| Box::pin(async move { prove(connection).await.map(|()| true) }));
     Ok(pool.connect_lazy_with(options))
+}
+
+async fn prove(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    tokio::time::timeout(PROOF_TIMEOUT, connection.ping())
+        .await
+        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// How each connection is made, for those who need one outside a pool, such as a listener.
@@ -68,7 +98,8 @@ pub fn connect_options(
         .application_name(application_name)
         .statement_cache_capacity(STATEMENT_CACHE)
         .log_statements(LevelFilter::Trace)
-        .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT);
+        .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT)
+        .options(SESSION);
     match role {
         None => Ok(options),
         Some(role) if is_role(role) => Ok(options.options([("role", role)])),
@@ -97,9 +128,10 @@ pub async fn ping(pool: &PgPool) -> Result<(), String> {
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        // Classes 08 (connection), 53 (resources) and 57 (an operator stepped in, or it starts or stops).
+        // Classes 08 (connection), 53 (resources) and 57 (an operator stepped in, or it starts or stops), and 55P03: a
+        // lock was not to be had in time.
         sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+            error.code().is_some_and(|code| ["08", "53", "57", "55P03"].iter().any(|class| code.starts_with(class)))
         }
         _ => false,
     }
@@ -132,9 +164,8 @@ mod tests {
     #[test]
     fn a_role_is_taken_on_when_a_connection_starts() {
         let url = Secret::new("postgres://nobody@127.0.0.1/none");
-        let options = connect_options(&url, Some("registrar_query"), "test").unwrap();
-        assert_eq!(options.get_options(), Some("-c role=registrar_query"));
-        assert_eq!(connect_options(&url, None, "test").unwrap().get_options(), None);
+        let options_as = |role| connect_options(&url, role, "test").unwrap().get_options().unwrap().to_owned();
+        assert_eq!(options_as(Some("registrar_query")), format!("{} -c role=registrar_query", options_as(None)));
         for bad in ["", "a b", "x -c y=z", "Role"] {
             assert!(matches!(connect_options(&url, Some(bad), "test"), Err(DatabaseError::Role)), "{bad}");
         }

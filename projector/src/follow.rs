@@ -23,7 +23,7 @@ const WITHOUT_BUS: Duration = Duration::from_millis(250);
 /// How long to leave the bus alone after it failed.
 const BUS_PAUSE: Duration = Duration::from_secs(1);
 /// How long a subscription may take to begin.
-const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Follows the log until the stop. While this process applies no projection it rests.
 pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {

@@ -34,7 +34,10 @@ pub(crate) async fn hold(
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
-        if let Some(Err(error)) = stop.run_until_cancelled(hold_in_one_session(&options, names, &held)).await {
+        let held_in_session = stop.run_until_cancelled(hold_in_one_session(&options, names, &held)).await;
+        // At the stop, the steps that have begun are finished, so the leases are not called lost.
+        let Some(ended) = held_in_session else { return };
+        if let Err(error) = ended {
             tracing::warn!(error = ops::config::chain(&error), "the leases are lost; they will be asked for again");
         }
         held.send_replace(Held::new());

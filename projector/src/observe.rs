@@ -9,9 +9,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A look that takes longer is given up: a server that lost its power never answers.
+const LOOK_BOUND: Duration = Duration::from_secs(8);
 /// A projection that is further behind than this is worth a word.
 const NOTABLE_LAG_SECONDS: f64 = 30.0;
 
@@ -71,7 +74,8 @@ pub(crate) async fn observe(read: PgPool, feed: Feed, observations: Observations
     let metrics: BTreeMap<&str, ProjectionMetrics> =
         projections::ALL.iter().map(|projection| (projection.name, ProjectionMetrics::of(projection.name))).collect();
     loop {
-        match look(&read, &feed).await {
+        let looked = timeout(LOOK_BOUND, look(&read, &feed)).await;
+        match looked.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into())) {
             Ok(seen) => {
                 for (metrics, seen) in metrics.iter().filter_map(|(name, metrics)| Some((metrics, seen.get(*name)?))) {
                     metrics.observed(seen.position, seen.lag_events, seen.lag_seconds, seen.parked_streams);

@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 pub const CONNECTIONS: u32 = 1;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// A server that lost its power never answers; others must not be waited for with it.
+const ANSWER_BOUND: Duration = Duration::from_secs(2);
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 type Known = BTreeMap<String, i64>;
@@ -94,7 +96,8 @@ impl Positions {
 }
 
 async fn read(pool: &PgPool) -> Result<Known, sqlx::Error> {
-    let rows = sqlx::query!("select name, position from read.projections").fetch_all(pool).await?;
+    let asked = sqlx::query!("select name, position from read.projections").fetch_all(pool);
+    let rows = timeout(ANSWER_BOUND, asked).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
     Ok(rows.into_iter().map(|row| (row.name, row.position)).collect())
 }
 

@@ -2,7 +2,10 @@
 
 use super::Executor;
 use chrono::{DateTime, Utc};
-use events::ids::{AccountId, AuthSessionId, TenantId};
+use events::{
+    ids::{AccountId, AuthSessionId, TenantId},
+    log::bounded,
+};
 use ops::problem::Problem;
 
 /// A refresh token that somebody presents.
@@ -23,9 +26,9 @@ pub struct StoredRefreshToken {
 impl Executor {
     /// The account's password hash (PHC string).
     pub async fn find_credential(&self, account: AccountId) -> Result<Option<String>, Problem> {
-        Ok(sqlx::query_scalar!("select phc from log.credentials where account_id = $1", account.as_uuid())
-            .fetch_optional(self.log.pool())
-            .await?)
+        let phc = sqlx::query_scalar!("select phc from log.credentials where account_id = $1", account.as_uuid())
+            .fetch_optional(self.log.pool());
+        Ok(bounded(phc).await?)
     }
 
     /// The refresh token with this SHA-256, unless its session has ended.
@@ -37,9 +40,8 @@ impl Executor {
              where t.token_hash = $1",
             token_hash,
         )
-        .fetch_optional(self.log.pool())
-        .await?;
-        Ok(row.map(|row| StoredRefreshToken {
+        .fetch_optional(self.log.pool());
+        Ok(bounded(row).await?.map(|row| StoredRefreshToken {
             session_id: AuthSessionId::new(row.session_id),
             account_id: AccountId::new(row.account_id),
             tenant_id: TenantId::new(row.tenant_id),
@@ -57,8 +59,8 @@ impl Executor {
              order by session_id",
             account.as_uuid(),
         )
-        .fetch_all(self.log.pool())
-        .await?;
+        .fetch_all(self.log.pool());
+        let ids = bounded(ids).await?;
         Ok(ids.into_iter().map(AuthSessionId::new).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Writing the log through its one door, `log.append` (`migrations/log/0003_append.sql`): a batch of commands in one
 //! round trip and one transaction, each of which stands or falls alone.
 
-use super::LogError;
+use super::{LogError, bounded};
 use crate::{
     envelope::{Recorded, StreamRef},
     ids::{AccountId, AuthSessionId, TenantId},
@@ -131,7 +131,7 @@ impl LogWriter {
     /// On an error nothing is known to be written; on one of the connection it may have been all the same.
     pub async fn append(&self, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
         let columns = Columns::of(commands);
-        let answers = sqlx::query!(
+        let asked = sqlx::query!(
             r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
                from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                                $20, $21, $22)"#,
@@ -158,8 +158,8 @@ impl LogWriter {
             &columns.idempotency_response as &[&Value],
             columns.side,
         )
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&self.pool);
+        let answers = bounded(asked).await?;
 
         if answers.len() != commands.len() {
             return Err(LogError::Contract(format!("{} answers to {} commands", answers.len(), commands.len())));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "keys and nonces are random by their nature; no decision rests on them")]
 
-use super::LogError;
+use super::{LogError, bounded};
 use crate::{
     ids::AccountId,
     personal::{self, DataKey, SealError},
@@ -87,8 +87,8 @@ impl Keyring {
              where subject_id = any($1)",
             &missing
         )
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&self.pool);
+        let rows = bounded(rows).await?;
         for row in rows {
             let subject = AccountId::new(row.subject_id);
             let key = self.wrapping.open(subject, &row.wrapped_key)?;

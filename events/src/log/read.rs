@@ -1,6 +1,6 @@
 //! Reading the log: one stream, or all of it from a position, always in order and in bounded pages.
 
-use super::{Keyring, LogError};
+use super::{Keyring, LogError, bounded};
 use crate::{
     envelope::{Decoded, Recorded, StreamRef},
     event::CodecError,
@@ -89,7 +89,7 @@ impl LogReader {
 
     /// The last position; 0 in an empty log.
     pub async fn head(&self) -> Result<i64, LogError> {
-        Ok(sqlx::query_scalar!("select position from log.head").fetch_one(&self.pool).await?)
+        Ok(bounded(sqlx::query_scalar!("select position from log.head").fetch_one(&self.pool)).await?)
     }
 
     /// At most `limit` events after the position, in order.
@@ -120,8 +120,8 @@ impl LogReader {
             filter.from,
             filter.to,
         )
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&self.pool);
+        let rows = bounded(rows).await?;
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
 
@@ -189,8 +189,8 @@ impl LogReader {
             after_version,
             &*stream.stream_type,
         )
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&self.pool);
+        let rows = bounded(rows).await?;
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
 
@@ -241,8 +241,8 @@ impl LogReader {
             scope,
             digest,
         )
-        .fetch_optional(&self.pool)
-        .await?;
+        .fetch_optional(&self.pool);
+        let row = bounded(row).await?;
         Ok(row.map(|row| StreamRef { stream_type: row.stream_type.into(), id: row.stream_id }))
     }
 }

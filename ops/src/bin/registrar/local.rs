@@ -80,6 +80,12 @@ pub enum Error {
         /// What the user can do.
         advice: String,
     },
+    /// The servers that are there cannot be killed and cut off one by one.
+    #[error(
+        "servers in Docker cannot be tortured, their processes are out of reach: install Python 3 with pip, or put \
+         postgres (17 or newer) and nats-server on the PATH"
+    )]
+    OutOfReach,
     /// PostgreSQL refuses to run as root and there is nobody else to run it as.
     #[error("PostgreSQL does not run as root and {0}: name an unprivileged user in REGISTRAR_POSTGRES_USER")]
     NoAccount(String),
@@ -157,6 +163,14 @@ pub enum Error {
         action: String,
         /// What the database answered.
         source: sqlx::Error,
+    },
+    /// NATS refused something.
+    #[error("cannot {action}")]
+    Bus {
+        /// What was to be done, as a verb.
+        action: &'static str,
+        /// What NATS answered.
+        source: async_nats::Error,
     },
     /// A database could not be brought to today's schema.
     #[error(transparent)]

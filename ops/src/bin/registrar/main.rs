@@ -13,6 +13,7 @@ mod seed;
 mod signals;
 mod status;
 mod test;
+mod torture;
 mod up;
 
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Status(status::Status),
     /// Run everything that must pass
     Test(test::Test),
+    /// Break whatever can break while commands come in, and prove that nothing was lost
+    Torture(torture::Torture),
     /// Bring the databases to today's schema, or tell how far they are
     Migrate(migrate::Migrate),
     /// Draw the secrets that the processes read from files, where they are missing
@@ -69,6 +72,8 @@ enum Error {
     #[error(transparent)]
     Test(#[from] test::Error),
     #[error(transparent)]
+    Torture(#[from] torture::Error),
+    #[error(transparent)]
     Migrate(#[from] migrate::Error),
     #[error(transparent)]
     Seed(#[from] seed::SeedError),
@@ -83,6 +88,7 @@ async fn main() -> ExitCode {
         Command::Down => down::run().await.map_err(Error::from),
         Command::Status(status) => status.run().map_err(Error::from),
         Command::Test(test) => test.run().await.map_err(Error::from),
+        Command::Torture(torture) => torture.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
         Command::Keys(keys) => keys.run().map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),

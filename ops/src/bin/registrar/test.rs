@@ -14,18 +14,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     local::{
-        self, cargo, cluster, files, job,
+        self, cargo, cluster, console, files, job,
         lock::Lock,
         project::{Instance, Project},
         servers::{self, Profile, Source, Wanted, docker, postgres::Postgres},
         supervisor::{self, Supervisor},
     },
     migrate, signals,
+    torture::{self, Length},
 };
 use report::Report;
 
-/// Runs everything that must pass: the form, the structure, the lints, the SQL against the migrations, all tests. It
-/// starts a PostgreSQL and a NATS of its own beside whatever runs, and removes them afterwards.
+/// Runs everything that must pass: the form, the structure, the lints, the SQL against the migrations, a minute
+/// and a half of faults, all tests. It starts a PostgreSQL and a NATS of its own beside whatever runs, and removes them
+/// afterwards.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo ops test                            all of it, up to the first failure
@@ -33,7 +35,7 @@ use report::Report;
   cargo ops test --only tests -- -p events  the tests of one package; what follows `--` goes to `cargo nextest run`
   cargo ops test --keep-going               all of it, whatever fails
 
-The steps: format, structure, servers, lint, deny, tests. The exit code is 0 where all of them passed.")]
+The steps: format, structure, servers, lint, deny, torture, tests. The exit code is 0 where all of them passed.")]
 pub struct Test {
     /// Go on after a failure
     #[arg(long)]
@@ -65,12 +67,15 @@ pub enum Step {
     Lint,
     /// `cargo deny`, where it is installed
     Deny,
+    /// Build the programs, and break each thing that can break once, under load (`cargo ops torture --once`)
+    Torture,
     /// Build the programs and run all tests
     Tests,
 }
 
 impl Step {
-    const ALL: [Self; 6] = [Self::Format, Self::Structure, Self::Servers, Self::Lint, Self::Deny, Self::Tests];
+    const ALL: [Self; 7] =
+        [Self::Format, Self::Structure, Self::Servers, Self::Lint, Self::Deny, Self::Torture, Self::Tests];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -80,6 +85,7 @@ impl Step {
             Self::Servers => "servers",
             Self::Lint => "lint",
             Self::Deny => "deny",
+            Self::Torture => "torture",
             Self::Tests => "tests",
         }
     }
@@ -95,6 +101,9 @@ pub enum Error {
     /// The run failed, and its output has told why.
     #[error("the run failed")]
     Failed,
+    /// It broke under faults; the report has told what.
+    #[error("{0} promises were broken under faults")]
+    Tortured(usize),
     /// Something local failed.
     #[error(transparent)]
     Local(#[from] local::Error),
@@ -211,6 +220,7 @@ impl Run<'_> {
             }
             Step::Lint => self.lint(cancel).await?,
             Step::Deny => return self.deny(cancel).await,
+            Step::Torture => return self.torture(cancel).await,
             Step::Tests => self.tests(cancel).await?,
         }
         Ok(Passed::Ok)
@@ -266,11 +276,30 @@ impl Run<'_> {
         Ok(Passed::Ok)
     }
 
-    async fn tests(&self, cancel: &CancellationToken) -> Result<(), Error> {
-        let Some(started) = &self.servers else { return Ok(()) };
+    /// Builds the programs; the answer is their folder.
+    async fn build(&self, cancel: &CancellationToken) -> Result<PathBuf, Error> {
         let mut build = cargo::cargo(&self.project);
         job::run("the build", build.args(["build", "--workspace", "--bins", "--locked"]), cancel).await?;
-        let binaries: PathBuf = cargo::metadata(&self.project).await?.target_directory.join("debug");
+        Ok(cargo::metadata(&self.project).await?.target_directory.join("debug"))
+    }
+
+    async fn torture(&self, cancel: &CancellationToken) -> Result<Passed, Error> {
+        let binaries = self.build(cancel).await?;
+        // The same faults each time, so that a failure is more likely the change's than the draw's.
+        let run = torture::Run { length: Length::Once, seed: 1, source: self.test.servers, is_quiet: true };
+        match run.perform(&self.project, &binaries, cancel).await {
+            Err(local::Error::OutOfReach) => Ok(Passed::Skipped("the servers are in Docker, out of reach")),
+            Err(error) => Err(error.into()),
+            Ok(report) => {
+                console::plain(&report.text());
+                if report.passed { Ok(Passed::Ok) } else { Err(Error::Tortured(report.breaches.len())) }
+            }
+        }
+    }
+
+    async fn tests(&self, cancel: &CancellationToken) -> Result<(), Error> {
+        let Some(started) = &self.servers else { return Ok(()) };
+        let binaries = self.build(cancel).await?;
         let mut version = cargo::cargo(&self.project);
         let nextest = job::answer("cargo nextest", version.args(["nextest", "--version"])).await.is_ok();
         let mut runner = cargo::cargo(&self.project);

@@ -33,6 +33,8 @@ pub enum Source {
 pub enum Profile {
     /// It outlives a crash of the machine.
     Durable,
+    /// So it does, and it takes little room for its write-ahead log.
+    Small,
     /// It is thrown away after the run, so nothing waits for a disk.
     Test,
 }

@@ -4,7 +4,7 @@
 //! earlier one that was killed has left behind, and never a process of somebody else.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ffi::OsString,
     path::{Path, PathBuf},
     process::Stdio,
@@ -36,6 +36,8 @@ use super::{
 /// A program that dies more often than this within `PERIOD` stays dead, and everything is stopped.
 const MOST_RESTARTS: usize = 5;
 const PERIOD: Duration = Duration::from_mins(1);
+/// How soon a tireless supervisor starts a program again.
+const SOON: Duration = Duration::from_millis(200);
 
 /// How to start a program that stays, and how to stop it.
 #[derive(Debug, Clone)]
@@ -78,6 +80,9 @@ pub struct Supervisor {
     cancel: CancellationToken,
     fate: Arc<Mutex<Option<Error>>>,
     kept: Mutex<Vec<Kept>>,
+    /// Programs that stay dead until they are released.
+    held: watch::Sender<BTreeSet<&'static str>>,
+    is_tireless: bool,
 }
 
 #[derive(Debug)]
@@ -89,7 +94,41 @@ struct Kept {
 impl Supervisor {
     /// Of this instance; `cancel` is set by a signal, and by this supervisor when a program keeps dying.
     pub fn new(instance: &Instance, cancel: CancellationToken) -> Self {
-        Self { records: Arc::new(Records::new(instance)), cancel, fate: Arc::default(), kept: Mutex::default() }
+        Self {
+            records: Arc::new(Records::new(instance)),
+            cancel,
+            fate: Arc::default(),
+            kept: Mutex::default(),
+            held: watch::Sender::default(),
+            is_tireless: false,
+        }
+    }
+
+    /// One for programs that are killed on purpose: it starts them again as often as they die, at once and without a
+    /// word.
+    pub fn tireless(instance: &Instance, cancel: CancellationToken) -> Self {
+        Self { is_tireless: true, ..Self::new(instance, cancel) }
+    }
+
+    /// Sends a signal to a program, where it runs.
+    pub fn signal(&self, name: &str, which: Signal) {
+        if let Some(identity) = self.records.find(name).filter(Identity::is_running) {
+            process::send(identity.pid, which);
+        }
+    }
+
+    /// Lets a program stay dead once it has died, until it is released.
+    pub fn hold(&self, name: &'static str) {
+        self.held.send_modify(|held| {
+            held.insert(name);
+        });
+    }
+
+    /// Starts a program again that was held.
+    pub fn release(&self, name: &'static str) {
+        self.held.send_modify(|held| {
+            held.remove(name);
+        });
     }
 
     /// What ends the wait for anything.
@@ -116,6 +155,8 @@ impl Supervisor {
             fate: Arc::clone(&self.fate),
             settled: Arc::clone(&settled),
             ended,
+            held: self.held.subscribe(),
+            is_tireless: self.is_tireless,
         };
         let task = tokio::spawn(keeper.keep(child, stopped));
         guard(&self.kept).push(Kept { stop, task });
@@ -164,6 +205,8 @@ struct Keeper {
     fate: Arc<Mutex<Option<Error>>>,
     settled: Arc<AtomicBool>,
     ended: watch::Sender<Option<String>>,
+    held: watch::Receiver<BTreeSet<&'static str>>,
+    is_tireless: bool,
 }
 
 impl Keeper {
@@ -180,23 +223,15 @@ impl Keeper {
                 self.ended.send_replace(Some(how));
                 return;
             }
-            let log = self.program.log.display();
-            deaths.push_back(Instant::now());
-            while deaths.front().is_some_and(|death| death.elapsed() > PERIOD) {
-                deaths.pop_front();
-            }
-            if deaths.len() > MOST_RESTARTS {
-                console::say(&format!(
-                    "{name} died again ({how}), {MOST_RESTARTS} restarts did not help; its log is {log}"
-                ));
-                *guard(&self.fate) = Some(Error::GaveUp { name: name.to_owned(), log: self.program.log.clone() });
-                self.cancel.cancel();
-                return;
-            }
-            let pause = Duration::from_millis(200) * (1 << (deaths.len() - 1));
-            console::say(&format!("{name} died ({how}) and starts again in {pause:.1?}; its log is {log}"));
+            let Some(pause) = self.pause(&how, &mut deaths) else { return };
+            let mut held = self.held.clone();
+            let may_start = async {
+                sleep(pause).await;
+                // An error says that nobody holds anything any more.
+                let _ = held.wait_for(|held| !held.contains(name)).await;
+            };
             tokio::select! {
-                () = sleep(pause) => {}
+                () = may_start => {}
                 _ = &mut stopped => return,
             }
             match spawn(&self.program) {
@@ -209,6 +244,29 @@ impl Keeper {
             }
             self.records.began(&self.program, self.order, &child);
         }
+    }
+
+    /// How long to wait before the program is started again; none where it has died too often.
+    fn pause(&self, how: &str, deaths: &mut VecDeque<Instant>) -> Option<Duration> {
+        if self.is_tireless {
+            return Some(SOON);
+        }
+        let (name, log) = (self.program.name, self.program.log.display());
+        deaths.push_back(Instant::now());
+        while deaths.front().is_some_and(|death| death.elapsed() > PERIOD) {
+            deaths.pop_front();
+        }
+        if deaths.len() > MOST_RESTARTS {
+            console::say(&format!(
+                "{name} died again ({how}), {MOST_RESTARTS} restarts did not help; its log is {log}"
+            ));
+            *guard(&self.fate) = Some(Error::GaveUp { name: name.to_owned(), log: self.program.log.clone() });
+            self.cancel.cancel();
+            return None;
+        }
+        let pause = Duration::from_millis(200) * (1 << (deaths.len() - 1));
+        console::say(&format!("{name} died ({how}) and starts again in {pause:.1?}; its log is {log}"));
+        Some(pause)
     }
 
     async fn stop(&self, mut child: Child) {
@@ -299,6 +357,10 @@ impl Records {
         let interrupt = program.stop.ask == Signal::SIGINT;
         running.insert(program.name.to_owned(), Record { identity, order, interrupt });
         self.write(&running);
+    }
+
+    fn find(&self, name: &str) -> Option<Identity> {
+        guard(&self.running).get(name).map(|record| record.identity.clone())
     }
 
     fn ended(&self, name: &str) {

@@ -18,7 +18,8 @@ use super::{
     Origin, docker,
 };
 
-const NAME: &str = "NATS";
+/// Its name for people.
+pub const NAME: &str = "NATS";
 
 /// Starts it and waits until JetStream answers; the answer is its port.
 pub async fn start(instance: &Instance, origin: &Origin, supervisor: &Supervisor) -> Result<u16, Error> {

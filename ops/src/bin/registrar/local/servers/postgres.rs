@@ -27,7 +27,8 @@ use super::{
     Binary, Origin, Profile, binaries, docker,
 };
 
-const NAME: &str = "PostgreSQL";
+/// Its name for people.
+pub const NAME: &str = "PostgreSQL";
 const SUPERUSER: &str = "postgres";
 
 /// `fast`: ends the sessions, writes a checkpoint, stops; after the grace `immediate`, from which it recovers.
@@ -68,9 +69,20 @@ pub async fn start(
     profile: Profile,
     supervisor: &Supervisor,
 ) -> Result<Postgres, Error> {
+    start_named(NAME, instance, origin, profile, supervisor).await
+}
+
+/// As [`start`], under a name of its own: where there are two, each has an instance and a name.
+pub async fn start_named(
+    name: &'static str,
+    instance: &Instance,
+    origin: &Origin,
+    profile: Profile,
+    supervisor: &Supervisor,
+) -> Result<Postgres, Error> {
     const ATTEMPTS: u32 = 3;
     let remembered_at = instance.path("postgres.json");
-    let log = instance.log(NAME);
+    let log = instance.log(name);
     fresh_log(&log)?;
     let cluster = match origin {
         Origin::Binary(binary) => Some(Cluster::reach(instance, binary)?),
@@ -85,7 +97,7 @@ pub async fn start(
     loop {
         let port = ports::free(remembered.port)?;
         let mut program = Program {
-            name: NAME,
+            name,
             path: PathBuf::new(),
             arguments: settings(profile).into_iter().flat_map(|setting| ["-c".into(), setting.into()]).collect(),
             environment: vec![("LC_ALL", "C".into()), ("TZ", "UTC".into())],
@@ -160,6 +172,9 @@ fn settings(profile: Profile) -> Vec<&'static str> {
     let mut settings = vec!["max_connections=300", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"];
     if profile == Profile::Test {
         settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB"]);
+    }
+    if profile == Profile::Small {
+        settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]);
     }
     settings
 }
