@@ -286,9 +286,11 @@ impl SideRows {
                 "tenant_id": tenant_id, "expires_at": session.expires_at,
             })
         }));
-        self.known_sessions.extend(side.known_sessions.iter().map(|(account_id, sessions)| {
-            json!({"command": command, "account_id": account_id, "sessions": sessions})
-        }));
+        self.known_sessions.extend(
+            side.known_sessions.iter().map(
+                |(account_id, sessions)| json!({"command": command, "account_id": account_id, "sessions": sessions}),
+            ),
+        );
         self.ended_sessions
             .extend(side.ended_sessions.iter().map(|session_id| json!({"command": command, "session_id": session_id})));
         self.refresh_tokens.extend(side.refresh_tokens.iter().map(|token| {

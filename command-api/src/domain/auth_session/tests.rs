@@ -30,18 +30,13 @@ fn live() -> AuthSession {
     given(log_in(&account()).unwrap())
 }
 
-fn refresh(
-    state: &AuthSession,
-    account: &Account,
-    token: PresentedToken,
-) -> Result<Vec<AuthSessionEvent>, Refusal> {
+fn refresh(state: &AuthSession, account: &Account, token: PresentedToken) -> Result<Vec<AuthSessionEvent>, Refusal> {
     decide(state, &nobody(), Command::Refresh { account, token, lifetimes: LIFETIMES })
 }
 
 #[test]
 fn the_right_password_starts_a_full_session_that_knows_where_it_came_from() {
-    let context =
-        Context { address: Some("192.0.2.7".to_owned()), agent: Some("a browser".to_owned()), ..nobody() };
+    let context = Context { address: Some("192.0.2.7".to_owned()), agent: Some("a browser".to_owned()), ..nobody() };
     let command = Command::LogIn { account_id: ADA, account: &account(), lifetimes: LIFETIMES };
     let expected = AuthSessionEvent::Started {
         account_id: ADA,

@@ -3,10 +3,13 @@
 //!
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
+mod account;
+mod bootstrap;
 mod down;
 mod keys;
 mod local;
 mod migrate;
+mod operator;
 mod projection;
 mod seed;
 mod signals;
@@ -56,6 +59,10 @@ enum Command {
     Seed(seed::Seed),
     /// Rebuild, verify and steer the views
     Projection(projection::Projection),
+    /// Invite the first superadmin of an installation by a link that works once
+    Bootstrap(bootstrap::Bootstrap),
+    /// Make, show, unlock an account of a running system, or reset its password
+    Account(account::Account),
 }
 
 /// Why a subcommand failed.
@@ -69,6 +76,8 @@ enum Error {
     Migrate(#[from] migrate::Error),
     #[error(transparent)]
     Seed(#[from] seed::SeedError),
+    #[error(transparent)]
+    Operator(#[from] operator::OperatorError),
 }
 
 #[tokio::main]
@@ -80,6 +89,8 @@ async fn main() -> ExitCode {
         Command::Test(test) => test.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
         Command::Keys(keys) => keys.run().map_err(Error::from),
+        Command::Bootstrap(bootstrap) => bootstrap.run().await.map_err(Error::from),
+        Command::Account(account) => account.run().await.map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
         Command::Projection(projection) => projection.run().map_err(Error::from),
     };
