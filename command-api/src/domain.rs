@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
+pub mod account_import;
 pub mod assessment;
 pub mod auth_session;
 pub mod category;
@@ -15,6 +16,7 @@ pub mod enrollment;
 #[cfg(test)]
 pub(crate) mod given;
 pub mod import;
+pub mod invitation;
 pub mod password;
 pub mod payment;
 #[cfg(test)]

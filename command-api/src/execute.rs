@@ -22,7 +22,10 @@ use crate::{
 };
 use cache::Cache;
 use context::InFlight;
-use events::log::{Idempotency, LogError, LogReader, Outcome, bounded};
+use events::{
+    Aggregate,
+    log::{Idempotency, LogError, LogReader, Outcome, bounded},
+};
 use futures::future::BoxFuture;
 use ops::problem::{self, Problem};
 use std::time::Instant;
@@ -55,6 +58,11 @@ impl Executor {
     /// The log that it decides on.
     pub const fn log(&self) -> &LogReader {
         &self.log
+    }
+
+    /// A stream as the log has it now, for whoever only looks.
+    pub async fn look<A: Aggregate>(&self, context: &Context, id: A::Id) -> Result<Loaded<A>, Problem> {
+        Work::new(self, context, false).load::<A>(id).await
     }
 
     /// Carries out one command. `decide` loads what it needs, decides, and puts events into the [`Work`]; it may run

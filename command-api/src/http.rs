@@ -2,6 +2,7 @@
 //! it is decided there and in `domain/<stem>`.
 
 pub mod account;
+pub mod account_import;
 pub mod assessment;
 pub mod auth;
 pub mod auth_session;
@@ -10,6 +11,7 @@ pub mod context;
 pub mod course;
 pub mod enrollment;
 pub mod import;
+pub mod invitation;
 mod money;
 mod patch;
 pub mod payment;
@@ -37,10 +39,12 @@ pub const LEARNING_PROBLEMS: [&[ProblemType]; 6] = [
 
 /// Every route, with the edge around it; the Swagger UI at `/docs` where it is asked for.
 pub fn router(state: State, edge: Edge, docs: bool) -> Router {
-    let mut router = commands().layer(middleware::from_fn(context::digest_request)).merge(reads()).with_state(state);
+    let commands = commands().layer(middleware::from_fn(context::digest_request));
+    let mut router = commands.merge(uploads()).merge(reads()).with_state(state);
     if docs {
         router = router.merge(swagger_ui());
     }
+    let edge = Edge { uploads: &[("/v1/account-imports", account_import::MAX_BODY_BYTES)], ..edge };
     ops::http::layers(router, edge)
 }
 
@@ -70,6 +74,9 @@ fn commands() -> Router<State> {
         .route("/v1/accounts/{id}/sessions", delete(auth_session::revoke_all))
         .route("/v1/accounts/{id}/sessions/{session_id}", delete(auth_session::revoke))
 
+        .route("/v1/invitations", post(invitation::issue))
+        .route("/v1/invitations/{id}/revoke", post(invitation::revoke))
+
         .route("/v1/categories", post(category::create))
 
         .route("/v1/courses", post(course::create))
@@ -87,6 +94,13 @@ fn commands() -> Router<State> {
         .route("/v1/assessments/{id}/submissions", post(submission::submit))
 
         .route("/v1/imports/{source}", post(import::import))
+}
+
+/// What is taken in as it comes, and therefore not digested beforehand.
+#[rustfmt::skip]
+fn uploads() -> Router<State> {
+    Router::new()
+        .route("/v1/account-imports", post(account_import::start))
 }
 
 #[rustfmt::skip]

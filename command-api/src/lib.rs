@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 pub mod execute;
 pub mod http;
+pub mod imports;
 pub mod keys;
 pub mod limits;
 pub mod metrics;

@@ -4,7 +4,9 @@ use command_api::{
     appender::Appender,
     config::{Arguments, Config, DEFAULTS},
     execute::Executor,
-    http, keys,
+    http,
+    imports::Imports,
+    keys,
     passwords::{self, Passwords},
     relay::Relay,
     revocation,
@@ -95,7 +97,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (key_config, tokens) = (config.clone(), (signer.clone(), verifier.clone()));
     let stop = shutdown.token();
     shutdown.spawn("keys", async move { keys::follow(&key_config, tokens.0, tokens.1, stop).await });
-    let state = state(&config, executor, keyring, passwords, (signer, verifier), health.clone());
+    let imports = Imports::new(pool.clone(), keyring.clone(), executor.clone());
+    shutdown.spawn("imports", imports.clone().run(shutdown.token()));
+    let state = state(&config, executor, imports, keyring, passwords, (signer, verifier), health.clone());
     let app = http::router(state, Edge::from(&config.http), config.http.docs);
     let operations = ops::http::operations_router(&health, &metrics);
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
@@ -130,6 +134,7 @@ async fn drain(appending: JoinHandle<()>, shutdown: Shutdown, flush: Cancellatio
 fn state(
     config: &Config,
     executor: Executor,
+    imports: Imports,
     keyring: Keyring,
     passwords: Passwords,
     (signer, verifier): (Signer, Verifier),
@@ -137,6 +142,7 @@ fn state(
 ) -> State {
     State {
         executor,
+        imports,
         keyring,
         verifier,
         signer,

@@ -38,6 +38,7 @@ pub struct Done {
         (name = "auth", description = "Registering, logging in and out, passwords"),
         (name = "auth_session", description = "Ending sessions"),
         (name = "account", description = "Accounts and profiles"),
+        (name = "invitation", description = "Invitations to make an account"),
         (name = "category", description = "Categories of courses"),
         (name = "course", description = "Courses and lessons"),
         (name = "enrollment", description = "Learners in courses"),
@@ -70,6 +71,9 @@ pub struct Done {
         http::account::revoke_portal_access,
         http::account::reset_password,
         http::account::unlock,
+        http::account_import::start,
+        http::invitation::issue,
+        http::invitation::revoke,
         http::category::create,
         http::course::create,
         http::course::change,
@@ -110,7 +114,7 @@ pub fn json() -> &'static str {
 
 /// Every problem type that a route may answer with.
 pub fn problems() -> impl Iterator<Item = &'static ProblemType> {
-    [problem::PROBLEMS, http::auth::PROBLEMS, http::account::PROBLEMS]
+    [problem::PROBLEMS, http::auth::PROBLEMS, http::account::PROBLEMS, http::invitation::PROBLEMS]
         .into_iter()
         .chain(http::LEARNING_PROBLEMS)
         .flatten()
@@ -191,9 +195,11 @@ fn idempotency_key() -> Parameter {
 /// Adds the problems that any such route may answer with to those that it documents, and gives each its content.
 fn add_problems(operation: &mut Operation, any_scope: bool) {
     let is_secured = operation.security.as_ref().is_some_and(|security| !security.is_empty());
-    // A command without fields takes a body too: none, or one without members.
+    // A command without fields takes a body too: none, or one without members. A list is no JSON.
+    let takes_json =
+        !matches!(&operation.request_body, Some(RefOr::T(body)) if !body.content.contains_key("application/json"));
     let generic = [
-        (problem::MALFORMED_JSON, true),
+        (problem::MALFORMED_JSON, takes_json),
         (problem::IDEMPOTENCY_KEY_REQUIRED, true),
         (problem::UNAUTHENTICATED, is_secured),
         (problem::INVALID_TOKEN, is_secured),

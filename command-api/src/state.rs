@@ -3,6 +3,7 @@
 use crate::{
     config::Settings,
     execute::Executor,
+    imports::Imports,
     limits::{Limiter, TooMany},
     passwords::Passwords,
 };
@@ -27,6 +28,8 @@ pub struct State {
     pub signer: Signer,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
+    /// Takes lists of accounts in, and carries them out.
+    pub imports: Imports,
     /// How often anyone may try to log in.
     pub login_limits: LoginLimits,
     /// What the operator chose.

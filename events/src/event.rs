@@ -1,8 +1,9 @@
 //! Every event there is, and the way between it and the two columns it is stored in: `type` and `data`.
 
 use crate::{
-    account::AccountEvent, assessment::AssessmentEvent, auth_session::AuthSessionEvent, category::CategoryEvent,
-    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent, upcast,
+    account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
+    auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
+    invitation::InvitationEvent, payment::PaymentEvent, submission::SubmissionEvent, upcast,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +14,10 @@ use serde_json::Value;
 pub enum Event {
     /// Of an account.
     Account(AccountEvent),
+    /// Of an import of accounts.
+    AccountImport(AccountImportEvent),
+    /// Of an invitation.
+    Invitation(InvitationEvent),
     /// Of a session.
     AuthSession(AuthSessionEvent),
     /// Of a category.
@@ -41,6 +46,8 @@ macro_rules! from {
 
 from! {
     Account(AccountEvent),
+    AccountImport(AccountImportEvent),
+    Invitation(InvitationEvent),
     AuthSession(AuthSessionEvent),
     Category(CategoryEvent),
     Course(CourseEvent),
@@ -94,6 +101,8 @@ impl Event {
         let (event_type, data) = upcast::to_current(event_type, data);
         let read = match event_type.split('.').nth(1) {
             Some("account") => read::<AccountEvent>,
+            Some("account_import") => read::<AccountImportEvent>,
+            Some("invitation") => read::<InvitationEvent>,
             Some("auth_session") => read::<AuthSessionEvent>,
             Some("category") => read::<CategoryEvent>,
             Some("course") => read::<CourseEvent>,

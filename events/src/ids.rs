@@ -65,6 +65,14 @@ id!(
     AccountId
 );
 id!(
+    /// An invitation to make an account.
+    InvitationId
+);
+id!(
+    /// An import of a list of accounts.
+    AccountImportId
+);
+id!(
     /// One log-in, from its start to its end.
     AuthSessionId
 );
@@ -104,6 +112,11 @@ id!(
 impl AccountId {
     /// Whom the operator's command acts as. It is nobody's account.
     pub const OPERATOR: Self = Self(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000));
+
+    /// The one account that a line of an imported list becomes.
+    pub fn of_import(import: AccountImportId, line: u64) -> Self {
+        Self(derive(b"account_import", import.0, Uuid::from_u128(line.into())))
+    }
 }
 
 impl EnrollmentId {

@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
+pub mod account_import;
 pub mod aggregate;
 pub mod assessment;
 pub mod auth_session;
@@ -17,6 +18,7 @@ pub mod enrollment;
 pub mod envelope;
 pub mod event;
 pub mod ids;
+pub mod invitation;
 pub mod log;
 pub mod money;
 pub mod payment;

@@ -52,6 +52,8 @@ const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
 pub struct Edge {
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
+    /// The routes whose bodies have a bound of their own, and that bound.
+    pub uploads: &'static [(&'static str, usize)],
     /// The longest that a request may take.
     pub request_timeout: Duration,
     /// The web origins that browsers may call from.
@@ -60,10 +62,20 @@ pub struct Edge {
     pub trusted_proxies: u8,
 }
 
+impl Edge {
+    /// The largest body that a request may have.
+    fn max_body_of(&self, request: &Request) -> usize {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let upload = self.uploads.iter().find(|(path, _)| route == Some(*path));
+        upload.map_or(self.max_body_bytes, |(_, bound)| *bound)
+    }
+}
+
 impl From<&HttpArgs> for Edge {
     fn from(args: &HttpArgs) -> Self {
         Self {
             max_body_bytes: args.max_body_bytes,
+            uploads: &[],
             request_timeout: args.request_timeout(),
             origins: args.cors_allowed_origins.clone(),
             trusted_proxies: args.trusted_proxies,
@@ -173,7 +185,7 @@ async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> R
     if header_bytes > MAX_HEADER_BYTES {
         return Problem::new(HEADERS_TOO_LARGE).into_response();
     }
-    if declared_length(request.headers()).is_some_and(|length| length > edge.max_body_bytes) {
+    if declared_length(request.headers()).is_some_and(|length| length > edge.max_body_of(&request)) {
         return Problem::new(PAYLOAD_TOO_LARGE).into_response();
     }
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();

@@ -1,7 +1,7 @@
 //! What every process of Registrar needs and none of them should write twice: configuration, telemetry, metrics,
 //! health, problems, bearer tokens, the HTTP edge, the stop, connections, migrations and pages.
 //!
-//! Nothing here knows a domain: no event, no role, no table but the migrations' own.
+//! Nothing here knows a domain: no event, no table but the migrations' own, and no role but the operator's.
 
 pub mod caller;
 pub mod config;
@@ -12,6 +12,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod migrate;
+pub mod operator;
 pub mod page;
 pub mod problem;
 pub mod shutdown;

@@ -4,6 +4,7 @@
 //! names tables without a schema, which the caller chooses by `search_path`. Whether a batch is the right one, and what
 //! becomes of one that fails, is `run`'s affair.
 
+mod account_import_list;
 mod account_list;
 mod admin_dashboard;
 mod analytics;
@@ -15,6 +16,7 @@ mod course_detail;
 mod ended_sessions;
 mod enrollment_progress;
 mod instructor_dashboard;
+mod invitation_list;
 mod learner_dashboard;
 mod payment_list;
 mod session_trail;
@@ -42,6 +44,8 @@ pub const ALL: &[Projection] = &[
     analytics::PROJECTION,
     audit_trail::PROJECTION,
     ended_sessions::PROJECTION,
+    invitation_list::PROJECTION,
+    account_import_list::PROJECTION,
 ];
 
 /// One view.

@@ -4,9 +4,9 @@ use crate::{
     openapi,
     state::State,
     views::{
-        account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list, course_catalogue,
-        course_detail, enrollment_progress, instructor_dashboard, learner_dashboard, payment_list, projections,
-        session_trail, submission_list,
+        account_import_list, account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list,
+        course_catalogue, course_detail, enrollment_progress, instructor_dashboard, invitation_list, learner_dashboard,
+        payment_list, projections, session_trail, submission_list,
     },
 };
 use axum::{Router, routing::get};
@@ -32,8 +32,13 @@ fn routes() -> Router<State> {
         .route("/v1/me/submissions", get(submission_list::mine))
 
         .route("/v1/accounts", get(account_list::list))
+        .route("/v1/accounts/export", get(account_list::export))
         .route("/v1/accounts/{id}", get(account_list::one))
         .route("/v1/accounts/{id}/sessions", get(session_trail::of_account))
+        .route("/v1/account-imports", get(account_import_list::list))
+        .route("/v1/account-imports/{id}", get(account_import_list::one))
+        .route("/v1/invitations", get(invitation_list::list))
+        .route("/v1/invitations/{id}", get(invitation_list::one))
 
         .route("/v1/categories", get(category_list::list))
 

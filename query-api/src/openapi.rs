@@ -3,9 +3,9 @@
 //! what is its own.
 
 use crate::views::{
-    account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list, course_catalogue,
-    course_detail, enrollment_progress, instructor_dashboard, learner_dashboard, payment_list, projections,
-    session_trail, submission_list,
+    account_import_list, account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list,
+    course_catalogue, course_detail, enrollment_progress, instructor_dashboard, invitation_list, learner_dashboard,
+    payment_list, projections, session_trail, submission_list,
 };
 use axum::{http::header::CONTENT_TYPE, response::IntoResponse};
 use ops::problem::{self, ProblemType};
@@ -27,6 +27,7 @@ use utoipa::{
     tags(
         (name = "me", description = "One's own"),
         (name = "account", description = "Accounts and profiles"),
+        (name = "invitation", description = "Invitations to make an account"),
         (name = "category", description = "Categories of courses"),
         (name = "course", description = "Courses and lessons"),
         (name = "enrollment", description = "Learners in courses"),
@@ -46,6 +47,11 @@ use utoipa::{
         submission_list::mine,
         account_list::list,
         account_list::one,
+        account_list::export,
+        account_import_list::list,
+        account_import_list::one,
+        invitation_list::list,
+        invitation_list::one,
         category_list::list,
         course_catalogue::list,
         course_catalogue::one,

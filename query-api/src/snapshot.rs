@@ -109,6 +109,11 @@ impl Snapshot {
         self.tenant_id
     }
 
+    /// The position that it reflects.
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
     /// 404, as of this position.
     pub fn not_found(&self) -> Problem {
         Problem::not_found().header(POSITION, self.position.into())

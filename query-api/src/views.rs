@@ -1,6 +1,7 @@
 //! Every view, one file each: the row, the SELECT, the handler, in that order. A file is named after the projection
 //! that fills its tables. Every statement names the tenant, although row-level security would keep to it anyway.
 
+pub mod account_import_list;
 pub mod account_list;
 pub mod admin_dashboard;
 pub mod analytics;
@@ -11,6 +12,7 @@ pub mod course_catalogue;
 pub mod course_detail;
 pub mod enrollment_progress;
 pub mod instructor_dashboard;
+pub mod invitation_list;
 pub mod learner_dashboard;
 pub mod payment_list;
 pub mod projections;

@@ -67,6 +67,24 @@ pub enum Command {
         /// The end of the temporary password.
         temporary_until: DateTime<Utc>,
     },
+    /// Somebody makes an account for themselves who was invited to; `domain/invitation` decides whether they may.
+    RegisterInvited {
+        /// Who.
+        person: Person,
+        /// What the invitation gives.
+        role: Role,
+    },
+    /// An admin brings somebody along in a list.
+    Import {
+        /// Whom.
+        person: Person,
+        /// What the account may do.
+        role: Role,
+        /// Whether it may log in to the portal.
+        portal_access: bool,
+        /// Whether the person brings a password along.
+        has_password: bool,
+    },
     /// The installation's first superadmin comes to be.
     Bootstrap {
         /// Who.
@@ -153,15 +171,26 @@ pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Ve
             Role::Learner,
             Origin::SelfRegistration,
             true,
-            (PasswordReason::Registration, None),
+            Some((PasswordReason::Registration, None)),
         )),
         Command::Register { .. } => Err(Refusal::RegistrationClosed),
+        Command::RegisterInvited { person, role } => {
+            let password = Some((PasswordReason::Registration, None));
+            Ok(come_to_be(context, person, role, Origin::Invitation, true, password))
+        }
         Command::Create { person, role, portal_access, temporary_until } => {
             if !actor.is_some_and(|actor| actor.role.may_create(role)) {
                 return Err(Refusal::RoleNotBelowOwn);
             }
-            let password = (PasswordReason::Temporary, Some(temporary_until));
+            let password = Some((PasswordReason::Temporary, Some(temporary_until)));
             Ok(come_to_be(context, person, role, Origin::Admin, portal_access, password))
+        }
+        Command::Import { person, role, portal_access, has_password } => {
+            if !actor.is_some_and(|actor| actor.role.may_create(role)) {
+                return Err(Refusal::RoleNotBelowOwn);
+            }
+            let password = has_password.then_some((PasswordReason::Imported, None));
+            Ok(come_to_be(context, person, role, Origin::Import, portal_access, password))
         }
         Command::Bootstrap { person } => Ok(come_to_be(
             context,
@@ -169,7 +198,7 @@ pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Ve
             Role::Superadmin,
             Origin::Bootstrap,
             true,
-            (PasswordReason::Registration, None),
+            Some((PasswordReason::Registration, None)),
         )),
         Command::UpdateProfile { account_id, change } => profile::update(state, actor, account_id, change),
         Command::SetPassword => match state {
@@ -187,7 +216,7 @@ fn come_to_be(
     role: Role,
     origin: Origin,
     portal_access: bool,
-    (reason, temporary_until): (PasswordReason, Option<DateTime<Utc>>),
+    password: Option<(PasswordReason, Option<DateTime<Utc>>)>,
 ) -> Vec<AccountEvent> {
     let own = |text: String| Personal::new(person.account_id, text);
     let registered = AccountEvent::Registered {
@@ -203,7 +232,8 @@ fn come_to_be(
         address: context.address.clone().filter(|_| context.actor.is_none()).map(own),
         agent: context.agent.clone().filter(|_| context.actor.is_none()).map(own),
     };
-    vec![registered, AccountEvent::PasswordSet { reason, temporary_until }]
+    let password_set = |(reason, temporary_until)| AccountEvent::PasswordSet { reason, temporary_until };
+    std::iter::once(registered).chain(password.map(password_set)).collect()
 }
 
 #[cfg(test)]

@@ -25,6 +25,11 @@ impl Reply {
         Self { status: StatusCode::CREATED, location: Some(location.into()), ..Self::ok(id) }
     }
 
+    /// 202: what was asked for is under way, and is found at `location`.
+    pub fn accepted(id: impl Into<Uuid>, location: impl Into<String>) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::created(id, location) }
+    }
+
     /// 200: done, with the thing of this id.
     pub fn ok(id: impl Into<Uuid>) -> Self {
         let id = id.into();

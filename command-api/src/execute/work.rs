@@ -7,6 +7,7 @@ use events::{
     account::AccountEvent,
     auth_session::AuthSessionEvent,
     ids::{AccountId, AuthSessionId},
+    invitation::InvitationEvent,
     log::{Append, Claim, LogError, OpenSession, RefreshToken, Side},
     personal::{DataKey, SealError},
 };
@@ -285,6 +286,7 @@ impl<'a> Work<'a> {
 fn subject_of(event: &Event) -> Option<AccountId> {
     match event {
         Event::Account(AccountEvent::Registered { account_id, .. })
+        | Event::Invitation(InvitationEvent::Issued { account_id, .. })
         | Event::AuthSession(AuthSessionEvent::Started { account_id, .. }) => Some(*account_id),
         Event::Account(
             AccountEvent::ProfileUpdated { first_name: text, .. }

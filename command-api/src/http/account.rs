@@ -1,34 +1,37 @@
 //! `/v1/accounts`: accounts, as those see them who make and keep them. Here is what its files share; `create` makes
-//! accounts for others, `profile` changes what they say of their person, `standing` is what those above may do to them.
+//! accounts for others, `profile` changes what they say of their person, `standing` and `credentials` are what
+//! those above may do to them.
 
 mod create;
+mod credentials;
 mod profile;
 mod standing;
 
 pub use create::*;
+pub use credentials::*;
 pub use profile::*;
 pub use standing::*;
 
 use crate::{
     domain::account::{
         Person, Refusal,
-        identifier::{Email, InvalidEmail, InvalidUsername, Username},
+        identifier::{self, Email, InvalidEmail, InvalidName, InvalidUsername, Username},
     },
     execute::Work,
 };
 use events::account::Account;
 use ops::{
     problem::{Problem, ProblemType},
-    validate::{not_blank, refusal},
+    validate::refusal,
 };
 use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 use validator::ValidationError;
 
 /// Where the addresses of a tenant's accounts are claimed.
-pub(super) const EMAIL_SCOPE: &str = "account-email";
+pub(crate) const EMAIL_SCOPE: &str = "account-email";
 /// Where their user names are.
-pub(super) const USERNAME_SCOPE: &str = "account-username";
+pub(crate) const USERNAME_SCOPE: &str = "account-username";
 
 const REGISTRATION_CLOSED: ProblemType = ProblemType {
     slug: "registration-closed",
@@ -153,19 +156,13 @@ pub(super) fn user_name(text: &str) -> Result<(), ValidationError> {
     Username::try_new(text).map(drop).map_err(|_| invalid)
 }
 
-/// Longest given or family name, in characters of the form that is kept.
-const NAME_MAX_CHARACTERS: usize = 100;
-
-/// `#[validate(custom(function = person_name))]`: text that can stand in a line, of at most 100 characters.
+/// `#[validate(custom(function = person_name))]`
 pub(super) fn person_name(text: &str) -> Result<(), ValidationError> {
-    not_blank(text)?;
-    if text.chars().any(char::is_control) {
-        return Err(refusal("control", "must not contain control characters"));
-    }
-    if tidy(text).chars().count() > NAME_MAX_CHARACTERS {
-        return Err(refusal("length", "must be at most 100 characters"));
-    }
-    Ok(())
+    identifier::person_name(text).map(drop).map_err(|error| match error {
+        InvalidName::Blank => refusal("blank", "must not be blank"),
+        InvalidName::Control => refusal("control", "must not contain control characters"),
+        InvalidName::TooLong => refusal("length", "must be at most 100 characters"),
+    })
 }
 
 /// A name as it is kept: without space around it, in NFC.
@@ -175,13 +172,25 @@ pub(super) fn tidy(name: &str) -> String {
 
 /// Puts what every new account has into the work: its key, its claims, its password hash.
 pub(super) fn found(work: &mut Work<'_>, person: &Person, phc: &str) {
+    bring_in(work, person, Some(phc));
+}
+
+/// As [`found`], for somebody who may come without a password.
+pub(crate) fn bring_in(work: &mut Work<'_>, person: &Person, phc: Option<&str>) {
+    work.new_subject(person.account_id);
+    admit(work, person, phc);
+}
+
+/// As [`found`], for somebody whose key is there already.
+pub(super) fn admit(work: &mut Work<'_>, person: &Person, phc: Option<&str>) {
     let id = person.account_id;
-    work.new_subject(id);
     work.claim::<Account>(EMAIL_SCOPE, person.email.as_str(), id, Refusal::EmailTaken);
     if let Some(username) = &person.username {
         work.claim::<Account>(USERNAME_SCOPE, username.as_str(), id, Refusal::UsernameTaken);
     }
-    work.set_credential(id, phc.to_owned());
+    if let Some(phc) = phc {
+        work.set_credential(id, phc.to_owned());
+    }
 }
 
 /// A role, by its name or by an older system's: student, trainee, candidate are learners; teacher, trainer instructors.
@@ -194,19 +203,4 @@ pub(super) enum RoleSchema {
     Auditor,
     Admin,
     Superadmin,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_line_of_at_most_a_hundred_characters_as_they_are_kept() {
-        assert!(person_name("Zo\u{eb} \u{1f680} O\u{2019}Neill-\u{5d0}").is_ok());
-        assert!(person_name(&"e\u{301}".repeat(100)).is_ok(), "two hundred code points, a hundred characters");
-        for (wrong, code) in [(" \u{2003}", "blank"), ("Ada\nLovelace", "control"), ("Ada\u{7f}", "control")] {
-            assert_eq!(person_name(wrong).unwrap_err().code, code, "{wrong:?}");
-        }
-        assert_eq!(person_name(&"a".repeat(101)).unwrap_err().code, "length");
-    }
 }

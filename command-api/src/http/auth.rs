@@ -1,6 +1,8 @@
-//! `/v1/auth`: come in, stay in, go out. Here is what its files share; `registration` makes accounts, `session` starts,
+//! `/v1/auth`: come in, stay in, go out. Here is what its files share; `registration` makes accounts, also
+//! by invitation (`invited`), `session` starts,
 //! refreshes and ends sessions, `password` sets passwords.
 
+mod invited;
 mod password;
 mod registration;
 mod session;

@@ -199,6 +199,13 @@ mod tests {
     };
     use tower::ServiceExt;
 
+    #[test]
+    fn the_operators_command_is_whom_the_log_calls_the_operator() {
+        assert_eq!(ops::operator::OPERATOR_ID, events::ids::AccountId::OPERATOR.as_uuid());
+        assert_eq!(ops::operator::DEFAULT_TENANT_ID, DEFAULT_TENANT.as_uuid());
+        assert_eq!(ops::operator::OPERATOR_ROLE.parse(), Ok(events::Role::Operator));
+    }
+
     fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
     }

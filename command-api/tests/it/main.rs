@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, failing is how to say no")]
 
+mod imports;
 mod relay;
 mod sessions;
 mod world;

@@ -59,6 +59,7 @@ impl std::fmt::Debug for MasterKey {
 pub struct Keyring {
     pool: PgPool,
     wrapping: DataKey,
+    files: DataKey,
     claims: MasterKey,
     open: Arc<Cache<AccountId, DataKey>>,
 }
@@ -69,6 +70,7 @@ impl Keyring {
         Self {
             pool,
             wrapping: DataKey::new(&master.derive("registrar subject key wrapping v1")),
+            files: DataKey::new(&master.derive("registrar files v1")),
             claims: MasterKey(master.derive("registrar claim digests v1")),
             open: Arc::new(Cache::new(CACHED_KEYS)),
         }
@@ -129,6 +131,16 @@ impl Keyring {
         if let Err(error) = personal::open(json, &|subject| self.find(subject)) {
             tracing::error!(%error, "personal data in the log do not open with their subject's key");
         }
+    }
+
+    /// Seals a part of a file that lies beside the log for a while; `file` names the file.
+    pub fn seal_file(&self, file: Uuid, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.files.seal(AccountId::new(file), rand::random(), plain)
+    }
+
+    /// Opens what [`Self::seal_file`] made.
+    pub fn open_file(&self, file: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.files.open(AccountId::new(file), sealed)
     }
 
     /// What stands for a claimed name in `log.claims`: a keyed digest (HMAC-SHA-256), for names may be personal data.

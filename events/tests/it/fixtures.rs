@@ -5,12 +5,14 @@ use chrono::DateTime;
 use events::{
     Currency, Event, Metadata, Money, Personal, Place, Role, StreamRef,
     account::{AccountEvent, Origin, PasswordReason},
+    account_import::{AccountImportEvent, ImportFailure, RowError},
     assessment::{AnswerOption, AssessmentEvent, Definition, Item, Kind},
     auth_session::{AuthSessionEvent, EndReason, SessionScope},
     category::CategoryEvent,
     course::{ContentType, CourseDetails, CourseEvent, Lesson},
     enrollment::{Basis, EnrollmentEvent},
     ids::{AccountId, AssessmentId, CategoryId, CourseId, EnrollmentId, LessonId, PaymentId, SubmissionId},
+    invitation::InvitationEvent,
     payment::{PaymentEvent, Provider},
     personal::{self, DataKey},
     submission::{Answer, Response, Scored, SubmissionEvent},
@@ -74,6 +76,25 @@ fn one_of_each() -> Vec<Event> {
         AccountEvent::UsernameChanged { username: Some(adas(text("countess"))) }.into(),
         AccountEvent::Locked { failures: 10, until: at }.into(),
         AccountEvent::Unlocked {}.into(),
+        AccountImportEvent::Started { started_by: ADA, bytes: 512, dry_run: true }.into(),
+        AccountImportEvent::Progressed {
+            accepted: 5,
+            refused: 1,
+            errors: vec![RowError { line: 3, column: Some(text("email")), code: text("taken") }],
+        }
+        .into(),
+        AccountImportEvent::Finished { accepted: 5, refused: 1 }.into(),
+        AccountImportEvent::Failed { reason: ImportFailure::ListLost }.into(),
+        InvitationEvent::Issued {
+            account_id: ADA,
+            email: adas(text("ada@example.org")),
+            role: Role::Instructor,
+            invited_by: AccountId::OPERATOR,
+            expires_at: at,
+        }
+        .into(),
+        InvitationEvent::Accepted { account_id: ADA }.into(),
+        InvitationEvent::Revoked {}.into(),
         AuthSessionEvent::Started {
             account_id: ADA,
             scope: SessionScope::Full,

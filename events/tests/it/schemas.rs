@@ -1,8 +1,9 @@
 //! The language is written down: one JSON schema for every stored event type, checked in under `events/schemas`.
 
 use events::{
-    account::AccountEvent, assessment::AssessmentEvent, auth_session::AuthSessionEvent, category::CategoryEvent,
-    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent,
+    account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
+    auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
+    invitation::InvitationEvent, payment::PaymentEvent, submission::SubmissionEvent,
 };
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ fn schemas() -> BTreeMap<String, String> {
     }
     let mut all = BTreeMap::new();
     of::<AccountEvent>(&mut all);
+    of::<AccountImportEvent>(&mut all);
+    of::<InvitationEvent>(&mut all);
     of::<AuthSessionEvent>(&mut all);
     of::<CategoryEvent>(&mut all);
     of::<CourseEvent>(&mut all);

@@ -29,6 +29,10 @@ pub fn decode_json<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     let mut errors = Vec::new();
     let mut value =
         parse(bytes, &mut errors).map_err(|error| Problem::new(MALFORMED_JSON).detail(error.to_string()))?;
+    // serde would take an array for the members in their order, and an empty one for none of them.
+    if !value.is_object() {
+        return Err(Problem::invalid_field("", "invalid", "must be an object"));
+    }
     let decoded = if bytes.len() <= MAX_MENDED_BYTES {
         decode_mending::<T>(&mut value, &mut errors)
     } else {

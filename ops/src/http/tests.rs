@@ -13,6 +13,7 @@ use crate::{extract::Json, page::NoFilter};
 
 fn app() -> Router {
     let edge = Edge {
+        uploads: &[("/v1/uploads", 70)],
         max_body_bytes: 64,
         request_timeout: Duration::from_millis(50),
         origins: "https://app.example".parse().unwrap(),
@@ -21,6 +22,7 @@ fn app() -> Router {
     let router = Router::new()
         .route("/v1/things/{id}", get(async |context: RequestContext| context.request_id))
         .route("/v1/things", post(async |body: Bytes| body))
+        .route("/v1/uploads", post(async |body: Bytes| body).layer(DefaultBodyLimit::max(70)))
         .route("/v1/json", post(async |Json(_): Json<NoFilter>| ()))
         .route("/v1/slow", get(std::future::pending::<()>))
         .route("/v1/panic", get(panics))
@@ -90,6 +92,14 @@ async fn a_body_has_a_bounded_size_declared_or_not() {
     let chunks = futures::stream::iter((0..5).map(|_| Ok::<_, std::io::Error>("x".repeat(20))));
     let (status, _, body) = send(streamed, Body::from_stream(chunks)).await;
     assert_eq!((status, slug(&body)), (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"));
+}
+
+#[tokio::test]
+async fn an_upload_has_a_bound_of_its_own() {
+    for (size, expected) in [(65, StatusCode::OK), (71, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let request = Request::post("/v1/uploads").header(header::CONTENT_LENGTH, size);
+        assert_eq!(send(request, "x".repeat(size)).await.0, expected, "{size}");
+    }
 }
 
 #[tokio::test]

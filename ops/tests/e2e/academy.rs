@@ -5,7 +5,12 @@ use crate::{
     world::{PASSWORD, World, id_of},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use testkit::eventually;
+use uuid::Uuid;
+
+/// A list of nobody.
+pub const LIST: &str = "email,role,first_name,last_name\n";
 
 /// Every role there is.
 pub const ROLES: [&str; 5] = ["learner", "instructor", "auditor", "admin", "superadmin"];
@@ -49,6 +54,10 @@ pub struct Academy {
     /// Of no course, open to any learner, as often as they like.
     pub assessment: String,
     pub submission: String,
+    /// An open invitation to be a learner.
+    pub invitation: String,
+    /// An import of nobody, which has ended.
+    pub import: String,
     /// The position at which all of this is there.
     pub position: i64,
 }
@@ -96,6 +105,8 @@ impl Academy {
         let assessment = world.post("/v1/assessments", &instructor, assessment(None)).await.expect(201);
         let path = format!("/v1/assessments/{}/submissions", id_of(&assessment));
         let submission = world.post(&path, &learner, answers("a")).await.expect(201);
+        let invited = world.post("/v1/invitations", superadmin, invitation()).await.expect(201);
+        let import = import_nobody(world, superadmin).await;
         Self {
             learner: world.read("/v1/me", &learner, position_of(&submission)).await.expect(200)["id"]
                 .as_str()
@@ -114,7 +125,9 @@ impl Academy {
             payment: id_of(&payment),
             assessment: id_of(&assessment),
             submission: id_of(&submission),
-            position: position_of(&submission),
+            invitation: id_of(&invited),
+            import: id_of(&import),
+            position: position_of(&import),
         }
     }
 
@@ -135,6 +148,8 @@ impl Academy {
             &self.payment,
             &self.assessment,
             &self.submission,
+            &self.invitation,
+            &self.import,
         ]);
         marks
     }
@@ -167,6 +182,24 @@ pub fn person(name: &str, role: &str) -> Value {
         "email": format!("{name}@example.org"), "role": role, "first_name": "Robin",
         "last_name": format!("The {role}"),
     })
+}
+
+/// Hands a list of nobody in, and waits until it is done.
+async fn import_nobody(world: &World, admin: &str) -> Value {
+    let call = Call::post("/v1/account-imports").token(admin).header("content-type", "text/csv").text(LIST);
+    let import = world.send(call).await.expect(202);
+    let path = format!("/v1/account-imports/{}", id_of(&import));
+    eventually("the import ends", Duration::from_secs(30), async || {
+        let view = world.read(&path, admin, position_of(&import)).await.expect(200);
+        (view["state"] == "finished").then_some(())
+    })
+    .await;
+    import
+}
+
+/// What invites somebody whom nobody invited before.
+pub fn invitation() -> Value {
+    json!({"email": format!("{}@example.org", Uuid::new_v4().simple()), "role": "learner"})
 }
 
 /// What creates an assessment of one question.

@@ -64,6 +64,11 @@ impl Call {
         self
     }
 
+    /// The body, where it has one.
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+
     /// The head of the request as it goes over the wire, with the promise of a body of so many bytes.
     fn head(&self, host: &str, length: usize) -> String {
         let mut lines = vec![

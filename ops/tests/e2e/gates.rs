@@ -2,13 +2,16 @@
 //! the tests that walk over all of them.
 
 use crate::{
-    academy::{Academy, answers, assessment, new_session, person, refresh_token},
+    academy::{Academy, LIST, answers, assessment, invitation, new_session, person, refresh_token},
     client::Call,
     contract::Operation,
     world::{PASSWORD, World, first_superadmin, id_of},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// The path whose body is no JSON but a list.
+pub const UPLOAD: &str = "/v1/account-imports";
 
 /// Whom an operation is for.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +57,9 @@ pub const GATES: &[(&str, Gate)] = &[
     ("POST /v1/accounts/{id}/unlock", ADMINS),
     ("DELETE /v1/accounts/{id}/sessions", ADMINS),
     ("DELETE /v1/accounts/{id}/sessions/{session_id}", ADMINS),
+    ("POST /v1/account-imports", ADMINS),
+    ("POST /v1/invitations", ADMINS),
+    ("POST /v1/invitations/{id}/revoke", ADMINS),
     ("POST /v1/categories", ADMINS),
     ("POST /v1/courses", AUTHORS),
     ("PATCH /v1/courses/{id}", AUTHORS),
@@ -74,6 +80,11 @@ pub const GATES: &[(&str, Gate)] = &[
     ("GET /v1/me/submissions", SignedIn),
     ("GET /v1/accounts", AUTHORS),
     ("GET /v1/accounts/{id}", ADMINS),
+    ("GET /v1/accounts/export", ADMINS),
+    ("GET /v1/account-imports", ADMINS),
+    ("GET /v1/account-imports/{id}", ADMINS),
+    ("GET /v1/invitations", ADMINS),
+    ("GET /v1/invitations/{id}", ADMINS),
     ("GET /v1/accounts/{id}/sessions", ADMINS),
     ("GET /v1/categories", Open("the catalogue is public")),
     ("GET /v1/courses", Open("the catalogue is public")),
@@ -126,6 +137,8 @@ pub fn path_of(operation: &Operation, academy: &Academy) -> String {
     let id = match (rest.split('/').next().unwrap(), rest.rsplit('/').next().unwrap()) {
         ("accounts", "{session_id}") => &academy.bystanders["sessions"],
         ("accounts", standing) if operation.path.contains('{') => &academy.bystanders[standing],
+        ("account-imports", _) => &academy.import,
+        ("invitations", _) => &academy.invitation,
         ("courses", "publish" | "archive") => &academy.draft,
         ("courses", _) => &academy.course,
         // A session of a learner's: their own where a learner asks.
@@ -152,6 +165,9 @@ pub async fn sample(world: &World, academy: &Academy, operation: &Operation) -> 
     if !operation.commands() {
         return call;
     }
+    if operation.path == UPLOAD {
+        return call.header("content-type", "text/csv").text(LIST);
+    }
     let body = match operation.key().as_str() {
         "POST /v1/auth/refresh" => json!({"refresh_token": refresh_token(world, "learner").await}),
         key => body_of(key, academy),
@@ -173,6 +189,7 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         "PATCH /v1/accounts/{id}" => json!({"bio": unique()}),
         "POST /v1/accounts/{id}/role" => json!({"role": "instructor"}),
         "POST /v1/accounts/{id}/email" => json!({"email": format!("{}@example.org", unique())}),
+        "POST /v1/invitations" => invitation(),
         "POST /v1/categories" => json!({"name": unique()}),
         "POST /v1/courses" => json!({"title": "Another"}),
         "PATCH /v1/courses/{id}" => json!({"description": unique()}),
@@ -196,6 +213,7 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         | "DELETE /v1/accounts/{id}/sessions/{session_id}"
         | "DELETE /v1/me/sessions"
         | "DELETE /v1/me/sessions/{id}"
+        | "POST /v1/invitations/{id}/revoke"
         | "POST /v1/courses/{id}/publish"
         | "POST /v1/courses/{id}/archive"
         | "POST /v1/enrollments/{id}/lessons/{lesson_id}/complete" => Value::Null,

@@ -4,6 +4,8 @@
 
 mod academy;
 mod access;
+mod accounts;
+mod bounds;
 mod capabilities;
 mod client;
 mod contract;

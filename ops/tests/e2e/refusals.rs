@@ -8,10 +8,11 @@ mod account;
 mod assessment;
 mod auth;
 mod catalogue;
-mod edge;
+pub mod edge;
 mod enrollment;
 mod faults;
 mod import;
+mod invitation;
 mod queries;
 
 use crate::{
@@ -43,6 +44,7 @@ async fn what_the_contracts_declare_is_what_happens() {
     access::walk(&world, &academy, &operations, &["learner", "auditor"]).await;
     auth::reach(&world).await;
     account::reach(&world).await;
+    invitation::reach(&world).await;
     catalogue::reach(&world).await;
     enrollment::reach(&world).await;
     assessment::reach(&world).await;

@@ -183,6 +183,15 @@ impl World {
         self.send(Call::get(path).token(token).header("registrar-min-position", &position.to_string())).await
     }
 
+    /// Runs the operator's command: whether it succeeded, and what it printed.
+    pub fn registrar(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(binary("registrar"));
+        command.env_clear().env("COMMAND_API", &self.command_api).env("QUERY_API", &self.query_api);
+        let output = command.env("SIGNING_KEY", self.pem.expose()).args(arguments).output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
+    }
+
     /// Logs in and gives the access token.
     pub async fn log_in(&self, email: &str, password: &str) -> String {
         let body = self.post("/v1/auth/login", "", json!({"email": email, "password": password})).await.expect(200);

@@ -75,6 +75,8 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             }
             Event::Enrollment(EnrollmentEvent::LessonCompleted { .. })
             | Event::AuthSession(_)
+            | Event::AccountImport(_)
+            | Event::Invitation(_)
             | Event::Category(_)
             | Event::Assessment(_) => {}
         }

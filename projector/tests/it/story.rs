@@ -4,15 +4,17 @@ use crate::world::{World, at};
 use events::{
     Currency, Metadata, Money, Personal, Role,
     account::{AccountEvent, Origin, PasswordReason},
+    account_import::{AccountImportEvent, ImportFailure, RowError},
     assessment::{AnswerOption, AssessmentEvent, Definition, Item, Kind},
     auth_session::{AuthSessionEvent, EndReason, SessionScope},
     category::CategoryEvent,
     course::{ContentType, CourseDetails, CourseEvent, Lesson},
     enrollment::{Basis, EnrollmentEvent},
     ids::{
-        AccountId, AssessmentId, AttemptsId, AuthSessionId, CategoryId, CourseId, EnrollmentId, LessonId, PaymentId,
-        SubmissionId,
+        AccountId, AccountImportId, AssessmentId, AttemptsId, AuthSessionId, CategoryId, CourseId, EnrollmentId,
+        InvitationId, LessonId, PaymentId, SubmissionId,
     },
+    invitation::InvitationEvent,
     payment::{PaymentEvent, Provider},
     submission::{Answer, Response, Scored, SubmissionEvent},
 };
@@ -21,6 +23,7 @@ use uuid::Uuid;
 pub(crate) const ADA: AccountId = AccountId::new(Uuid::from_u128(0xada));
 pub(crate) const BOB: AccountId = AccountId::new(Uuid::from_u128(0xb0b));
 pub(crate) const INES: AccountId = AccountId::new(Uuid::from_u128(0x17e5));
+const CAY: AccountId = AccountId::new(Uuid::from_u128(0xca1));
 const SESSION: AuthSessionId = AuthSessionId::new(Uuid::from_u128(0x5e));
 const BUSINESS: CategoryId = CategoryId::new(Uuid::from_u128(0xca));
 pub(crate) const BOOKKEEPING: CourseId = CourseId::new(Uuid::from_u128(0xc0));
@@ -92,6 +95,7 @@ fn details(title: &str) -> CourseDetails {
 /// Tells the whole story.
 pub(crate) async fn tell(world: &World) {
     people(world).await;
+    newcomers(world).await;
     courses(world).await;
     learning(world).await;
     testing(world).await;
@@ -130,6 +134,36 @@ async fn people(world: &World) {
         ..Metadata::default()
     };
     world.append_as(SESSION, AuthSessionEvent::Refreshed { expires_at: at(2_000) }, by_ada).await;
+}
+
+/// One who was invited comes, one does not; a list comes to its end, another does not.
+async fn newcomers(world: &World) {
+    for (number, fate) in [(1_u128, InvitationEvent::Accepted { account_id: CAY }), (2, InvitationEvent::Revoked {})] {
+        let invitation = InvitationId::new(Uuid::from_u128(0x117 + number));
+        let account_id = AccountId::new(Uuid::from_u128(CAY.as_uuid().as_u128() + number - 1));
+        world.new_person(account_id).await;
+        let issued = InvitationEvent::Issued {
+            account_id,
+            email: Personal::new(account_id, "cay@example.org".to_owned()),
+            role: Role::Instructor,
+            invited_by: INES,
+            expires_at: at(10_000),
+        };
+        world.append(invitation, issued).await;
+        world.append(invitation, fate).await;
+    }
+    for (number, end) in [
+        (1_u128, AccountImportEvent::Finished { accepted: 3, refused: 1 }),
+        (2, AccountImportEvent::Failed { reason: ImportFailure::ListLost }),
+    ] {
+        let import = AccountImportId::new(Uuid::from_u128(0x1157 + number));
+        world.append(import, AccountImportEvent::Started { started_by: INES, bytes: 512, dry_run: number == 2 }).await;
+        for (accepted, line) in [(1, 3), (2, 5)] {
+            let errors = vec![RowError { line, column: Some("email".to_owned()), code: "taken".to_owned() }];
+            world.append(import, AccountImportEvent::Progressed { accepted, refused: line / 3, errors }).await;
+        }
+        world.append(import, end).await;
+    }
 }
 
 async fn courses(world: &World) {

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use events::{
     Aggregate, Event, Metadata, Place, Recorded, StreamRef,
     account::Account,
+    account_import::AccountImport,
     assessment::Assessment,
     auth_session::AuthSession,
     bus::{Bus, BusConfig},
@@ -11,6 +12,7 @@ use events::{
     course::Course,
     enrollment::Enrollment,
     ids::AccountId,
+    invitation::Invitation,
     log::{Append, Keyring, LogReader, LogWriter, MasterKey, Outcome, Side},
     payment::Payment,
     personal::DataKey,
@@ -204,6 +206,8 @@ pub(crate) fn at(tick: i64) -> DateTime<Utc> {
 fn stream_type(event: &Event) -> &'static str {
     match event {
         Event::Account(_) => Account::STREAM_TYPE,
+        Event::AccountImport(_) => AccountImport::STREAM_TYPE,
+        Event::Invitation(_) => Invitation::STREAM_TYPE,
         Event::AuthSession(_) => AuthSession::STREAM_TYPE,
         Event::Category(_) => Category::STREAM_TYPE,
         Event::Course(_) => Course::STREAM_TYPE,

@@ -1,9 +1,14 @@
-//! Who there is: `/v1/me`, `/v1/accounts`.
+//! Who there is: `/v1/me`, `/v1/accounts`; as a file in `export`.
+
+mod export;
+mod sheet;
+
+pub use export::*;
 
 use super::RoleSchema;
 use crate::{
     caller::SignedIn,
-    snapshot::{Answer, Reader},
+    snapshot::{Answer, Reader, Snapshot},
 };
 use chrono::{DateTime, Utc};
 use events::Role;
@@ -109,21 +114,15 @@ fn patterns(search: Option<&str>) -> Vec<String> {
     search.unwrap_or_default().split_whitespace().take(MAX_WORDS).map(|word| format!("%{}%", escaped(word))).collect()
 }
 
-/// The accounts, newest first.
-#[utoipa::path(get, path = "/v1/accounts", tag = "account", security(("bearer" = [])),
-    params(PageParams, AccountFilter), responses(
-        (status = 200, description = "A page of accounts", body = Page<Account>),
-        (status = 403, description = "`forbidden`"),
-    ))]
-pub async fn list(
-    caller: SignedIn,
-    reader: Reader,
-    PageQuery { page, filter }: PageQuery<AccountFilter>,
-) -> Result<Answer, Problem> {
-    caller.require(&[Role::Instructor, Role::Admin])?;
-    let (before, id) = page.after::<(DateTime<Utc>, Uuid)>()?.unzip();
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
-    let rows = select_accounts!(
+/// At most `limit` accounts that pass the filter, newest first, from the place in the order on.
+async fn select(
+    snapshot: &mut Snapshot,
+    filter: &AccountFilter,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Account>, sqlx::Error> {
+    let (before, id) = after.unzip();
+    select_accounts!(
         r#"where a.tenant_id = $1
              and ($2::text is null or a.role = $2)
              and ($3::boolean is null or a.is_active = $3)
@@ -137,10 +136,27 @@ pub async fn list(
         &patterns(filter.search.as_deref()),
         before,
         id,
-        page.fetch(),
+        limit,
     )
     .fetch_all(snapshot.connection())
-    .await?;
+    .await
+}
+
+/// The accounts, newest first.
+#[utoipa::path(get, path = "/v1/accounts", tag = "account", security(("bearer" = [])),
+    params(PageParams, AccountFilter), responses(
+        (status = 200, description = "A page of accounts", body = Page<Account>),
+        (status = 403, description = "`forbidden`"),
+    ))]
+pub async fn list(
+    caller: SignedIn,
+    reader: Reader,
+    PageQuery { page, filter }: PageQuery<AccountFilter>,
+) -> Result<Answer, Problem> {
+    caller.require(&[Role::Instructor, Role::Admin])?;
+    let after = page.after::<(DateTime<Utc>, Uuid)>()?;
+    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let rows = select(&mut snapshot, &filter, after, page.fetch()).await?;
     snapshot.answer(page.page(rows, |account| (account.created_at, account.id))).await
 }
 

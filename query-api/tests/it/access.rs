@@ -1,6 +1,6 @@
 //! Who may ask for what: every route without a token, with a wrong role, and from another tenant.
 
-use crate::world::{ASSESSMENT, Person, RUST, World, enrollment};
+use crate::world::{ASSESSMENT, IMPORT, INVITATION, Person, RUST, World, enrollment};
 use ops::tokens::TokenScope;
 use query_api::openapi;
 use std::collections::BTreeSet;
@@ -13,6 +13,11 @@ const FOR_SOME: &[(&str, &[Person])] = &[
     ("/v1/accounts", &[Person::Ada, Person::Auditor]),
     ("/v1/accounts/{id}", &[Person::Ben, Person::Ida, Person::Auditor]),
     ("/v1/accounts/{id}/sessions", &[Person::Ben, Person::Ida, Person::Auditor]),
+    ("/v1/accounts/export", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/account-imports", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/account-imports/{id}", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/invitations", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/invitations/{id}", &[Person::Ada, Person::Ida, Person::Auditor]),
     ("/v1/dashboards/learner", &[Person::Ida, Person::Auditor, Person::Admin, Person::Superadmin]),
     ("/v1/dashboards/instructor", &[Person::Ada, Person::Auditor, Person::Admin, Person::Superadmin]),
     ("/v1/dashboards/admin", &[Person::Ada, Person::Ida, Person::Auditor]),
@@ -47,6 +52,8 @@ fn concrete(path: &str) -> String {
         Some("accounts") => Person::Ada.id(),
         Some("enrollments") => enrollment(Person::Ada, RUST),
         Some("assessments") => ASSESSMENT,
+        Some("account-imports") => IMPORT,
+        Some("invitations") => INVITATION,
         _ => RUST,
     };
     path.replace("{id}", &id.to_string())
@@ -112,7 +119,15 @@ async fn another_tenant_has_nothing_to_see() {
         let answer = world.get(Person::StrangeAdmin, &concrete(&path)).await;
         assert_eq!((answer.status.as_u16(), answer.problem()), (404, "not-found"), "{path}");
     }
-    for path in ["/v1/accounts", "/v1/categories", "/v1/courses", "/v1/assessments", "/v1/audit/events"] {
+    for path in [
+        "/v1/accounts",
+        "/v1/invitations",
+        "/v1/account-imports",
+        "/v1/categories",
+        "/v1/courses",
+        "/v1/assessments",
+        "/v1/audit/events",
+    ] {
         let body = world.get(Person::StrangeAdmin, path).await.ok().to_string();
         for ours in ["Ada", "Rust for Everyone", "Programming", "At the desk", "\"position\":1,"] {
             assert!(!body.contains(ours), "{path} shows {ours}");

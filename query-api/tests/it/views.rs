@@ -1,6 +1,6 @@
 //! What each view answers: whole answers as snapshots, and what of them changes from day to day by its numbers.
 
-use crate::world::{ASSESSMENT, Answer, BAKING, DRAFT, LATIN, Person, RUST, World, enrollment};
+use crate::world::{ASSESSMENT, Answer, BAKING, DRAFT, IMPORT, INVITATION, LATIN, Person, RUST, World, enrollment};
 use axum::http::header;
 use chrono::{Days, Utc};
 use serde_json::{Value, json};
@@ -27,6 +27,10 @@ async fn every_view_answers_with_what_its_tables_hold() {
         ("me_submissions", Person::Ada, "/v1/me/submissions".to_owned()),
         ("accounts", Person::Admin, "/v1/accounts?limit=2".to_owned()),
         ("account", Person::Admin, format!("/v1/accounts/{}", Person::Ben.id())),
+        ("invitations", Person::Admin, "/v1/invitations".to_owned()),
+        ("invitation", Person::Admin, format!("/v1/invitations/{INVITATION}")),
+        ("account_imports", Person::Admin, "/v1/account-imports".to_owned()),
+        ("account_import", Person::Admin, format!("/v1/account-imports/{IMPORT}")),
         ("categories", Person::Ada, "/v1/categories".to_owned()),
         ("courses", Person::Ada, "/v1/courses".to_owned()),
         ("course", Person::Ada, format!("/v1/courses/{RUST}")),
@@ -195,6 +199,59 @@ async fn accounts_are_found_by_role_status_and_words() {
 }
 
 #[tokio::test]
+async fn invitations_are_found_by_what_became_of_them() {
+    let world = World::new().await;
+    for (status, emails) in [
+        ("open", &["cay@example.org"][..]),
+        ("accepted", &["ada@example.org"]),
+        ("expired", &["dee@example.org"]),
+        ("revoked", &["null"]),
+    ] {
+        let found = world.get(Person::Admin, &format!("/v1/invitations?status={status}")).await.each("email");
+        assert_eq!(found, emails, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_accounts_comes_as_a_file_with_the_same_filters() {
+    let world = World::new().await;
+    let answer = world.get(Person::Admin, "/v1/accounts/export?role=trainee&search=olcer").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    assert_eq!(answer.header("registrar-position"), Some("100"));
+    let name = format!("attachment; filename=\"accounts-{}.csv\"", Utc::now().date_naive());
+    assert_eq!(answer.header("content-disposition"), Some(&*name));
+    let text = String::from_utf8(answer.bytes).unwrap();
+    let lines: Vec<_> = text.split("\r\n").collect();
+    let ben = format!(
+        "{},ben@example.org,,learner,Ben,Ölçer,false,true,false,,2026-01-06T09:00:00Z,2026-01-06T09:00:00Z",
+        Person::Ben.id()
+    );
+    assert_eq!((lines.len(), lines[1], lines[2]), (3, &*ben, ""));
+}
+
+#[tokio::test]
+async fn a_file_holds_every_page_of_the_list_and_nothing_of_another_tenant() {
+    let world = World::new().await;
+    let many = "insert into read.account_list (tenant_id, account_id, first_name, role, is_active, portal_access,
+             must_set_password, created_at, updated_at, version)
+         select '00000000-0000-7000-8000-000000000001', gen_random_uuid(), 'Many', 'learner', true, true, false,
+             '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 1
+         from generate_series(1, 2500)";
+    sqlx::query(many).execute(&world.owner).await.unwrap();
+    let csv = world.get(Person::Admin, "/v1/accounts/export").await.bytes;
+    let csv = String::from_utf8(csv).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 7 + 2500);
+    assert!(!csv.contains("Stranger"));
+    let theirs = String::from_utf8(world.get(Person::StrangeAdmin, "/v1/accounts/export").await.bytes).unwrap();
+    assert_eq!((theirs.lines().count(), theirs.contains("Ada")), (3, false));
+    let workbook = world.get(Person::Admin, "/v1/accounts/export?format=xlsx").await;
+    let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    assert_eq!(workbook.header("content-type"), Some(kind));
+    assert_eq!(&workbook.bytes[..4], b"PK\x03\x04");
+}
+
+#[tokio::test]
 async fn events_are_found_by_actor_subject_stream_type_and_time() {
     let world = World::new().await;
     let (ada, ida) = (Person::Ada.id(), Person::Ida.id());
@@ -228,6 +285,9 @@ async fn a_parameter_that_is_unknown_or_wrong_is_named() {
         ("/v1/courses?limit=201", "/query/limit"),
         ("/v1/courses?cursor=nonsense", "/query/cursor"),
         ("/v1/accounts?role=wizard", "/query/role"),
+        ("/v1/accounts/export?format=pdf", "/query/format"),
+        ("/v1/accounts/export?limit=1", "/query/limit"),
+        ("/v1/invitations?status=lost", "/query/status"),
         ("/v1/accounts?status=asleep", "/query/status"),
         ("/v1/audit/events?stream=course", "/query/stream"),
         ("/v1/audit/events?from=yesterday", "/query/from"),

@@ -56,6 +56,8 @@ pub const BAKING: Uuid = id(0x5002);
 pub const DRAFT: Uuid = id(0x5003);
 pub const LATIN: Uuid = id(0x5004);
 pub const ASSESSMENT: Uuid = id(0x8001);
+pub const INVITATION: Uuid = id(0x9001);
+pub const IMPORT: Uuid = id(0x9101);
 
 const OTHER_TENANT: Uuid = id(2);
 
@@ -138,6 +140,7 @@ impl World {
         };
         let edge = Edge {
             max_body_bytes: 1024,
+            uploads: &[],
             request_timeout: Duration::from_secs(30),
             origins: Origins::default(),
             trusted_proxies: 0,
@@ -202,6 +205,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -210,7 +214,7 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 16 * 1024 * 1024).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Self { status: parts.status, headers: parts.headers, body }
+        Self { status: parts.status, headers: parts.headers, body, bytes: bytes.to_vec() }
     }
 
     /// A header, where it is there.

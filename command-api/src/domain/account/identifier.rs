@@ -1,5 +1,5 @@
 //! What a person logs in with: an e-mail address or a user name, each normalised once, at the door, so that what was
-//! claimed at registration is what is looked up at log-in.
+//! claimed at registration is what is looked up at log-in. And what they are called.
 
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
@@ -9,6 +9,9 @@ use validator::ValidateEmail;
 pub const EMAIL_MAX_BYTES: usize = 254;
 /// Length of a user name, in characters.
 pub const USERNAME_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=64;
+
+/// Longest given or family name, in characters of the form that is kept.
+pub const NAME_MAX_CHARACTERS: usize = 100;
 
 /// An e-mail address: trimmed, NFC, lower case, and of the form that HTML's `<input type=email>` accepts.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +31,34 @@ pub struct InvalidEmail;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user name is 3 to 64 letters, digits, dots, underscores and hyphens")]
 pub struct InvalidUsername;
+
+/// The text is no name of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// There is nothing in it.
+    #[error("must not be blank")]
+    Blank,
+    /// It does not fit in a line.
+    #[error("must not contain control characters")]
+    Control,
+    /// It is too long.
+    #[error("must be at most {NAME_MAX_CHARACTERS} characters")]
+    TooLong,
+}
+
+/// A given or family name as it is kept: without space around it, in NFC, its case as it was written.
+pub fn person_name(text: &str) -> Result<String, InvalidName> {
+    let name: String = text.trim().nfc().collect();
+    if name.is_empty() {
+        Err(InvalidName::Blank)
+    } else if name.chars().any(char::is_control) {
+        Err(InvalidName::Control)
+    } else if name.chars().count() > NAME_MAX_CHARACTERS {
+        Err(InvalidName::TooLong)
+    } else {
+        Ok(name)
+    }
+}
 
 impl Email {
     /// Normalises and checks.
@@ -98,6 +129,23 @@ mod tests {
         let composed = Username::try_new("Zo\u{eb}.1").unwrap();
         assert_eq!(composed, Username::try_new("ZOE\u{308}.1").unwrap());
         assert_eq!(composed.as_str(), "zo\u{eb}.1");
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_at_most_a_hundred_characters_as_they_are_kept() {
+        assert_eq!(
+            person_name(" Zoe\u{308} O\u{2019}Neill-\u{5d0}\u{1f680} ").unwrap(),
+            "Zo\u{eb} O\u{2019}Neill-\u{5d0}\u{1f680}"
+        );
+        assert_eq!(person_name(&"e\u{301}".repeat(100)).unwrap().chars().count(), 100);
+        for (wrong, error) in [
+            (" \u{2003}", InvalidName::Blank),
+            ("Ada\nLovelace", InvalidName::Control),
+            ("Ada\u{0}", InvalidName::Control),
+            (&"a".repeat(101), InvalidName::TooLong),
+        ] {
+            assert_eq!(person_name(wrong), Err(error), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ fn person(account_id: AccountId) -> Person {
 }
 
 pub(super) fn account(account_id: AccountId, role: Role) -> Account {
-    given(come_to_be(&nobody(), person(account_id), role, Origin::Admin, true, (PasswordReason::Registration, None)))
+    let password = Some((PasswordReason::Registration, None));
+    given(come_to_be(&nobody(), person(account_id), role, Origin::Admin, true, password))
 }
 
 fn create(role: Role) -> Command {
@@ -86,6 +87,28 @@ fn portal_access_can_be_withheld_at_creation() {
         Command::Create { person: person(ADA), role: Role::Instructor, portal_access: false, temporary_until: NOW };
     let state: Account = given(decide(&Account::default(), &signed_in(BOB, Role::Admin), command).unwrap());
     assert!(!state.portal_access);
+}
+
+#[test]
+fn who_was_invited_has_the_invitations_role_and_a_password_of_their_own() {
+    let command = Command::RegisterInvited { person: person(ADA), role: Role::Instructor };
+    let state: Account = given(decide(&Account::default(), &nobody(), command).unwrap());
+    assert_eq!(state.profile.as_ref().unwrap().role, Role::Instructor);
+    assert!(!state.must_set_password());
+}
+
+#[test]
+fn a_list_brings_accounts_below_the_admins_own_role_with_their_password_or_none() {
+    let import = |role, has_password| Command::Import { person: person(ADA), role, portal_access: false, has_password };
+    let admin = signed_in(BOB, Role::Admin);
+    let events = decide(&Account::default(), &admin, import(Role::Learner, true)).unwrap();
+    let [AccountEvent::Registered { origin: Origin::Import, portal_access: false, .. }, password] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*password, AccountEvent::PasswordSet { reason: PasswordReason::Imported, temporary_until: None });
+    assert_eq!(decide(&Account::default(), &admin, import(Role::Learner, false)).unwrap().len(), 1);
+    let refused = decide(&Account::default(), &admin, import(Role::Admin, false));
+    assert_eq!(refused, Err(Refusal::RoleNotBelowOwn));
 }
 
 #[test]

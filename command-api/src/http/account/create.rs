@@ -27,22 +27,23 @@ use validator::Validate;
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAccount {
-    /// Address to log in with, unique within the tenant.
+    /// Address to log in with, unique within the tenant. It is kept in NFC and in lower case.
     #[validate(custom(function = email_address))]
     #[schema(format = Email, max_length = 254)]
     email: String,
     /// What it may do: a role below the caller's own.
     #[schema(value_type = RoleSchema)]
     role: Role,
-    /// Given name.
+    /// Given name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: String,
-    /// Family name.
+    /// Family name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: String,
-    /// Name to log in with, unique within the tenant: letters, digits, dots, underscores and hyphens.
+    /// Name to log in with, unique within the tenant: letters, digits, dots, underscores and hyphens. It is kept in NFC and
+    /// in lower case.
     #[validate(custom(function = user_name))]
     #[schema(min_length = 3, max_length = 64)]
     username: Option<String>,

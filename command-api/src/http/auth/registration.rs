@@ -1,7 +1,7 @@
 //! `POST /v1/auth/register`: people make accounts for themselves. `POST /v1/auth/bootstrap`: the installation's first
 //! superadmin comes to be.
 
-use super::{AccountView, at};
+use super::{AccountView, at, invited};
 use crate::{
     config::Settings,
     domain::{
@@ -20,7 +20,10 @@ use crate::{
     openapi::Done,
     passwords::Passwords,
 };
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use events::{
     Aggregate,
     account::{Account, AccountEvent},
@@ -36,33 +39,40 @@ use uuid::Uuid;
 use validator::Validate;
 
 /// Where it is claimed that there is a first superadmin.
-const BOOTSTRAP_SCOPE: &str = "bootstrap";
+pub(super) const BOOTSTRAP_SCOPE: &str = "bootstrap";
+/// What is claimed there.
+pub(super) const BOOTSTRAP_NAME: &str = "first superadmin";
 
 /// An account to make for oneself.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    /// Address to log in with, unique within the tenant.
+    /// Address to log in with, unique within the tenant. It is kept in NFC and in lower case.
     #[validate(custom(function = email_address))]
     #[schema(format = Email, max_length = 254)]
     email: String,
     /// At least 12 characters unless configured otherwise, at most 1024 bytes, and hard to guess.
     #[schema(format = Password)]
     password: String,
-    /// Given name.
+    /// Given name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: String,
-    /// Family name.
+    /// Family name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: String,
     /// The organisation; without it, the default one.
     tenant: Option<String>,
-    /// Name to log in with, unique within the tenant: letters, digits, dots, underscores and hyphens.
+    /// Name to log in with, unique within the tenant: letters, digits, dots, underscores and hyphens. It is kept in NFC and
+    /// in lower case.
     #[validate(custom(function = user_name))]
     #[schema(min_length = 3, max_length = 64)]
     username: Option<String>,
+    /// The token of an invitation, which gives the account its role; needed where people may come only by invitation.
+    #[validate(length(max = 100))]
+    #[schema(format = Password, max_length = 100)]
+    invitation: Option<String>,
 }
 
 /// The new account.
@@ -70,13 +80,14 @@ pub struct Register {
 pub struct Registered {
     #[serde(flatten)]
     done: Done,
-    account: AccountView,
+    /// The account; null in the replay of a registration by invitation.
+    account: Option<AccountView>,
 }
 
-/// Makes an account for whoever asks, as a learner.
+/// Makes an account for whoever asks: as a learner, or as what the invitation says.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Register, responses(
     (status = 201, description = "Registered", body = Registered),
-    (status = 403, description = "`registration-closed`"),
+    (status = 403, description = "`registration-closed`, `invalid-invitation`"),
     (status = 409, description = "`email-taken`, `username-taken`"),
     (status = 422, description = "`weak-password`"),
 ))]
@@ -95,6 +106,12 @@ pub async fn register(
         first_name: tidy(&body.first_name),
         last_name: tidy(&body.last_name),
     };
+    if let Some(token) = &body.invitation {
+        let invited = invited::Invited { person, password: &body.password, token };
+        let policy = settings.registration_policy;
+        let answer = invited::register(&executor, &passwords, policy, &context, &invited).await?;
+        return Ok(answer.into_response());
+    }
     let command = Command::Register { person: person.clone(), policy: settings.registration_policy };
     // Before the password is hashed: what is refused must not cost that much.
     let events = account::decide(&Account::default(), &context, command)?;
@@ -128,11 +145,11 @@ pub struct Bootstrap {
     /// At least 12 characters unless configured otherwise, at most 1024 bytes, and hard to guess.
     #[schema(format = Password)]
     password: String,
-    /// Given name.
+    /// Given name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: String,
-    /// Family name.
+    /// Family name, in one line. It is kept in NFC, its case as it is written.
     #[validate(custom(function = person_name))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: String,
@@ -169,7 +186,7 @@ pub async fn bootstrap(
     let answer = executor
         .execute(context, "account.bootstrap", |work| {
             Box::pin(async move {
-                work.claim::<Account>(BOOTSTRAP_SCOPE, "first superadmin", id, Refusal::BootstrapDone);
+                work.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, id, Refusal::BootstrapDone);
                 found(work, person, phc);
                 work.append::<Account>(id, events.clone());
                 Ok(Reply::created(id, format!("/v1/accounts/{id}")))
@@ -186,7 +203,7 @@ fn opens(configured: Option<&Secret>, presented: &str) -> bool {
 }
 
 /// What somebody who knows the person would try as their password.
-fn known_of(person: &Person) -> Vec<String> {
+pub(super) fn known_of(person: &Person) -> Vec<String> {
     let username = person.username.as_ref().map(|username| username.as_str().to_owned());
     let known = [person.email.as_str().to_owned(), person.first_name.clone(), person.last_name.clone()];
     known.into_iter().chain(username).collect()

@@ -3,11 +3,14 @@
 //!
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
+mod account;
+mod bootstrap;
 mod down;
 mod import;
 mod keys;
 mod local;
 mod migrate;
+mod operator;
 mod projection;
 mod seed;
 mod signals;
@@ -62,6 +65,10 @@ enum Command {
     Projection(projection::Projection),
     /// Take history over from another system
     Import(import::Import),
+    /// Invite the first superadmin of an installation by a link that works once
+    Bootstrap(bootstrap::Bootstrap),
+    /// Make, show, unlock an account of a running system, or reset its password
+    Account(account::Account),
 }
 
 /// Why a subcommand failed.
@@ -79,6 +86,8 @@ enum Error {
     Seed(#[from] seed::SeedError),
     #[error(transparent)]
     Import(#[from] import::ImportError),
+    #[error(transparent)]
+    Operator(#[from] operator::OperatorError),
 }
 
 #[tokio::main]
@@ -91,6 +100,8 @@ async fn main() -> ExitCode {
         Command::Torture(torture) => torture.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
         Command::Keys(keys) => keys.run().map_err(Error::from),
+        Command::Bootstrap(bootstrap) => bootstrap.run().await.map_err(Error::from),
+        Command::Account(account) => account.run().await.map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
         Command::Projection(projection) => projection.run().map_err(Error::from),
         Command::Import(import) => import.run().await.map_err(Error::from),

@@ -113,7 +113,7 @@ pub enum SeedError {
 impl Seed {
     /// Posts what is missing and tells the log-ins.
     pub async fn run(&self) -> Result<(), SeedError> {
-        self.refuse_production()?;
+        self.check_place(env::var("REGISTRAR_ENV").ok().as_deref())?;
         let bootstrap_token = self.bootstrap_token.optional()?.map(|token| token.expose().to_owned());
         let target =
             Target { command_api: self.command_api.clone(), query_api: self.query_api.clone(), bootstrap_token };
@@ -125,8 +125,9 @@ impl Seed {
         Ok(())
     }
 
-    fn refuse_production(&self) -> Result<(), SeedError> {
-        if env::var("REGISTRAR_ENV").is_ok_and(|value| value.eq_ignore_ascii_case("production")) {
+    /// Whether sample data may go there; `environment` is what `REGISTRAR_ENV` says this machine is for.
+    fn check_place(&self, environment: Option<&str>) -> Result<(), SeedError> {
+        if environment.is_some_and(|value| value.trim().eq_ignore_ascii_case("production")) {
             return Err(SeedError::Refused(
                 "REGISTRAR_ENV is production: sample data, whose passwords everybody knows, does not go there"
                     .to_owned(),
@@ -217,6 +218,23 @@ mod tests {
         }
         for elsewhere in ["http://10.0.0.1:8080", "https://api.example.org", "http://127.0.0.1.example.org", "here"] {
             assert!(!is_here(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn production_is_not_seeded_whatever_else_is_asked_for() {
+        let here = || "http://127.0.0.1:8080".to_owned();
+        let seed = Seed {
+            command_api: here(),
+            query_api: here(),
+            bootstrap_token: BootstrapToken::default(),
+            allow_remote: true,
+        };
+        for production in ["production", "Production", " production "] {
+            assert!(matches!(seed.check_place(Some(production)), Err(SeedError::Refused(_))), "{production}");
+        }
+        for other in [None, Some(""), Some("development"), Some("test")] {
+            assert!(seed.check_place(other).is_ok(), "{other:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     academy::{Academy, sign_in},
     client::{Answer, Call},
     contract::Operation,
-    gates::{sample, someone_for, unique},
+    gates::{UPLOAD, sample, someone_for, unique},
     world::World,
 };
 use serde_json::json;
@@ -46,6 +46,9 @@ fn check(operation: &Operation, answer: &Answer, status: u16, slug: &str, fields
 }
 
 async fn bodies(world: &World, operation: &Operation, sample: &Call) {
+    if operation.path == UPLOAD {
+        return lists(world, operation, sample).await;
+    }
     let json = sample.clone().header("content-type", "application/json");
     check(operation, &world.send(json.clone().text("{\"a\":")).await, 400, "malformed-json", &[]);
     let xml = sample.clone().header("content-type", "text/xml").text("<a/>");
@@ -56,6 +59,16 @@ async fn bodies(world: &World, operation: &Operation, sample: &Call) {
     assert!(unknown.fields().contains(&("/no_such_field", "unknown")), "{}: {}", operation.key(), unknown.body);
     let unknown = Answer { body: without_errors(unknown.body), ..unknown };
     check(operation, &unknown, 422, "invalid-request", &[]);
+}
+
+/// As [`bodies`], where the body is a list.
+async fn lists(world: &World, operation: &Operation, sample: &Call) {
+    let json = sample.clone().header("content-type", "application/json");
+    check(operation, &world.send(json).await, 415, "unsupported-media-type", &[]);
+    let large = world.client.send_head(&world.command_api, sample, 17 * TOO_LARGE).await;
+    check(operation, &large, 413, "payload-too-large", &[]);
+    let form = sample.clone().header("content-type", "multipart/form-data; boundary=b").text("--b--\r\n");
+    check(operation, &world.send(form).await, 422, "invalid-request", &[("/file", "missing")]);
 }
 
 fn without_errors(mut body: serde_json::Value) -> serde_json::Value {
