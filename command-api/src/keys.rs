@@ -46,12 +46,7 @@ pub async fn follow(
     tokens::watch_files(paths, stop, move || reload(&files, jwks.as_ref(), &signer, &verifier)).await
 }
 
-fn reload(
-    files: &KeyFiles,
-    given: Option<&Jwks>,
-    signer: &Signer,
-    verifier: &Verifier,
-) -> Result<(), ReloadError> {
+fn reload(files: &KeyFiles, given: Option<&Jwks>, signer: &Signer, verifier: &Verifier) -> Result<(), ReloadError> {
     let further = match read("JWKS", files.jwks.as_ref())? {
         Some(document) => Jwks::parse(document.expose())?,
         None => given.cloned().unwrap_or_default(),

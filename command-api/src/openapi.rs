@@ -54,6 +54,8 @@ pub struct Done {
         http::auth::refresh,
         http::auth::log_out,
         http::auth::set_password,
+        http::auth::forgot_password,
+        http::auth::reset_password,
         http::auth_session::end_own,
         http::auth_session::end_others,
         http::auth_session::revoke,

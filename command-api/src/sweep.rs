@@ -81,9 +81,9 @@ async fn step(executor: &Executor) -> Result<Step, sqlx::Error> {
     .fetch_all(executor.log().pool())
     .await?;
     let is_full = i64::try_from(overdue.len()) == Ok(BATCH);
-    let expiring = overdue.iter().map(|row| {
-        expire(executor, AuthSessionId::new(row.session_id), TenantId::new(row.tenant_id), now)
-    });
+    let expiring = overdue
+        .iter()
+        .map(|row| expire(executor, AuthSessionId::new(row.session_id), TenantId::new(row.tenant_id), now));
     // Executed at once, they are appended together.
     let results = join_all(expiring).await;
     for problem in results.iter().filter_map(|result| result.as_ref().err()) {

@@ -2,7 +2,8 @@
 
 use crate::{
     account::AccountEvent, assessment::AssessmentEvent, auth_session::AuthSessionEvent, category::CategoryEvent,
-    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent, upcast,
+    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, refusal::RefusalEvent,
+    submission::SubmissionEvent, upcast,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub enum Event {
     Assessment(AssessmentEvent),
     /// Of a learner's attempts.
     Submission(SubmissionEvent),
+    /// Of refusals.
+    Refusal(RefusalEvent),
 }
 
 macro_rules! from {
@@ -48,6 +51,7 @@ from! {
     Payment(PaymentEvent),
     Assessment(AssessmentEvent),
     Submission(SubmissionEvent),
+    Refusal(RefusalEvent),
 }
 
 /// Why a stored event could not be read, or an event not be written.
@@ -101,6 +105,7 @@ impl Event {
             Some("payment") => read::<PaymentEvent>,
             Some("assessment") => read::<AssessmentEvent>,
             Some("submission") => read::<SubmissionEvent>,
+            Some("refusal") => read::<RefusalEvent>,
             _ => return Err(CodecError::UnknownType(event_type.into_owned())),
         };
         read(&event_type, &data)

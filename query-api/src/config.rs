@@ -3,10 +3,15 @@
 
 use clap::{Args, Parser};
 use ops::{
-    config::{ConfigError, HttpArgs, OperationsArgs, PoolArgs, ReadDatabaseUrl, Secret, TelemetryArgs, optional_secret},
+    config::{
+        ConfigError, HttpArgs, OperationsArgs, PoolArgs, ReadDatabaseUrl, Secret, TelemetryArgs, optional_secret,
+    },
     tokens::{Jwks, Verifier},
 };
-use std::{path::{Path, PathBuf}, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// What the shared settings are where nothing else is said.
 pub const DEFAULTS: &[(&str, &str)] = &[

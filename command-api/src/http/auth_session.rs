@@ -62,11 +62,7 @@ pub async fn end_own(
     (status = 200, description = "Ended; the id is the account's", body = SessionsEnded),
     (status = 403, description = "`password-change-required`"),
 ))]
-pub async fn end_others(
-    State(executor): State<Executor>,
-    context: Context,
-    _: EmptyBody,
-) -> Result<Answer, Problem> {
+pub async fn end_others(State(executor): State<Executor>, context: Context, _: EmptyBody) -> Result<Answer, Problem> {
     let actor = context.actor.ok_or_else(Problem::unauthenticated)?;
     let context = &context;
     executor

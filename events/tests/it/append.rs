@@ -6,9 +6,7 @@ use events::{
     Event, Metadata, Place, Recorded, StreamRef,
     category::CategoryEvent,
     ids::{AccountId, AuthSessionId},
-    log::{
-        Append, Claim, Idempotency, Keyring, LogError, LogReader, LogWriter, MasterKey, OpenSession, Outcome, Side,
-    },
+    log::{Append, Claim, Idempotency, Keyring, LogError, LogReader, LogWriter, MasterKey, OpenSession, Outcome, Side},
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;

@@ -13,6 +13,7 @@ use events::{
     ids::{AccountId, AssessmentId, CategoryId, CourseId, EnrollmentId, LessonId, PaymentId, SubmissionId},
     payment::{PaymentEvent, Provider},
     personal::{self, DataKey},
+    refusal::RefusalEvent,
     submission::{Answer, Response, Scored, SubmissionEvent},
     tenant::DEFAULT_TENANT,
 };
@@ -74,6 +75,12 @@ fn one_of_each() -> Vec<Event> {
         AccountEvent::UsernameChanged { username: Some(adas(text("countess"))) }.into(),
         AccountEvent::Locked { failures: 10, until: at }.into(),
         AccountEvent::Unlocked {}.into(),
+        AccountEvent::PasswordResetRequested {
+            expires_at: at,
+            address: Some(adas(text("192.0.2.1"))),
+            agent: Some(adas(text("a browser"))),
+        }
+        .into(),
         AuthSessionEvent::Started {
             account_id: ADA,
             scope: SessionScope::Full,
@@ -143,6 +150,17 @@ fn one_of_each() -> Vec<Event> {
                 Answer { item_id: text("q2"), response: Response::Text(text("Because.")) },
             ],
             result: Some(Scored { score: 2, max_score: 2, passed: Some(true) }),
+        }
+        .into(),
+        RefusalEvent::Recorded {
+            command: text("auth_session.log_in"),
+            problem: text("wrong-credentials"),
+            account_id: Some(ADA),
+            address: Some(adas(text("192.0.2.1"))),
+            origin: Some(text("9a1f0c3b5d7e8f60")),
+            count: 3,
+            first_at: at,
+            last_at: at,
         }
         .into(),
     ]

@@ -2,7 +2,8 @@
 
 use events::{
     account::AccountEvent, assessment::AssessmentEvent, auth_session::AuthSessionEvent, category::CategoryEvent,
-    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, submission::SubmissionEvent,
+    course::CourseEvent, enrollment::EnrollmentEvent, payment::PaymentEvent, refusal::RefusalEvent,
+    submission::SubmissionEvent,
 };
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ fn schemas() -> BTreeMap<String, String> {
     of::<PaymentEvent>(&mut all);
     of::<AssessmentEvent>(&mut all);
     of::<SubmissionEvent>(&mut all);
+    of::<RefusalEvent>(&mut all);
     all
 }
 

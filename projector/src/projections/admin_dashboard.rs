@@ -67,7 +67,8 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             Event::Enrollment(EnrollmentEvent::LessonCompleted { .. })
             | Event::AuthSession(_)
             | Event::Category(_)
-            | Event::Assessment(_) => {}
+            | Event::Assessment(_)
+            | Event::Refusal(_) => {}
         }
     }
     save_accounts(connection, accounts.into_values().collect()).await?;
@@ -107,6 +108,7 @@ fn fold_account(
         }
         AccountEvent::ProfileUpdated { .. }
         | AccountEvent::PasswordSet { .. }
+        | AccountEvent::PasswordResetRequested { .. }
         | AccountEvent::PortalAccessChanged { .. }
         | AccountEvent::EmailChanged { .. }
         | AccountEvent::UsernameChanged { .. }

@@ -30,18 +30,13 @@ fn live() -> AuthSession {
     given(log_in(&account()).unwrap())
 }
 
-fn refresh(
-    state: &AuthSession,
-    account: &Account,
-    token: PresentedToken,
-) -> Result<Vec<AuthSessionEvent>, Refusal> {
+fn refresh(state: &AuthSession, account: &Account, token: PresentedToken) -> Result<Vec<AuthSessionEvent>, Refusal> {
     decide(state, &nobody(), Command::Refresh { account, token, lifetimes: LIFETIMES })
 }
 
 #[test]
 fn the_right_password_starts_a_full_session_that_knows_where_it_came_from() {
-    let context =
-        Context { address: Some("192.0.2.7".to_owned()), agent: Some("a browser".to_owned()), ..nobody() };
+    let context = Context { address: Some("192.0.2.7".to_owned()), agent: Some("a browser".to_owned()), ..nobody() };
     let command = Command::LogIn { account_id: ADA, account: &account(), lifetimes: LIFETIMES };
     let expected = AuthSessionEvent::Started {
         account_id: ADA,
@@ -72,6 +67,14 @@ fn a_deactivated_account_cannot_be_told_from_a_wrong_password() {
     let inactive = Account { is_active: false, portal_access: false, ..account() };
     assert_eq!(log_in(&inactive), Err(Refusal::WrongCredentials));
     assert_eq!(log_in(&Account::default()), Err(Refusal::WrongCredentials));
+}
+
+#[test]
+fn a_locked_account_cannot_be_told_from_a_wrong_password_and_opens_by_itself() {
+    let locked = Account { locked_until: Some(NOW + TimeDelta::minutes(15)), ..account() };
+    assert_eq!(log_in(&locked), Err(Refusal::WrongCredentials));
+    let opened = Account { locked_until: Some(NOW), ..account() };
+    assert!(log_in(&opened).is_ok());
 }
 
 #[test]

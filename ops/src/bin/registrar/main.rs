@@ -49,7 +49,7 @@ enum Command {
     Test(test::Test),
     /// Bring the databases to today's schema, or tell how far they are
     Migrate(migrate::Migrate),
-    /// Draw the secrets that the processes read from files, where they are missing
+    /// Draw the secrets that the processes read from files, where they are missing, or rotate the signing key
     Keys(keys::DrawKeys),
     /// Post a sample academy to a running system
     Seed(seed::Seed),
@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
         Command::Status(status) => status.run().map_err(Error::from),
         Command::Test(test) => test.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
-        Command::Keys(keys) => keys.run().map_err(Error::from),
+        Command::Keys(keys) => keys.run().await.map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
     };
     match done {
