@@ -7,6 +7,8 @@ mod access;
 mod capabilities;
 mod client;
 mod contract;
+mod credentials;
 mod gates;
 mod refusals;
+mod sessions;
 mod world;
