@@ -1,6 +1,12 @@
 //! The settings of this process, each a variable and a flag; `--help` tells what they are for. Those that every process
 //! shares are in `ops::config`.
 
+mod limits;
+mod mail;
+
+pub use limits::Limits;
+pub use mail::MailSettings;
+
 use crate::{
     domain::{account::RegistrationPolicy, auth_session::Lifetimes, password::Policy},
     passwords::Cost,
@@ -65,6 +71,10 @@ pub struct Arguments {
     tokens: TokenArgs,
     #[command(flatten, next_help_heading = "Accounts and passwords")]
     accounts: AccountArgs,
+    #[command(flatten, next_help_heading = "Limits")]
+    limits: limits::LimitArgs,
+    #[command(flatten, next_help_heading = "Mail")]
+    mail: mail::MailArgs,
     #[command(flatten, next_help_heading = "Operations")]
     operations: OperationsArgs,
     #[command(flatten, next_help_heading = "Operations")]
@@ -144,14 +154,6 @@ struct AccountArgs {
           value_parser = clap::value_parser!(u16).range(8..=128))]
     password_min_length: u16,
 
-    /// Log-ins that may be tried for one account in a minute; 0: as many as anyone likes.
-    #[arg(long, env = "LOGIN_RATE_PER_MINUTE", default_value_t = 10, value_name = "TRIES")]
-    login_rate_per_minute: u32,
-
-    /// Log-ins that may be tried from one address in a minute; 0: as many as anyone likes.
-    #[arg(long, env = "LOGIN_RATE_PER_ADDRESS_PER_MINUTE", default_value_t = 60, value_name = "TRIES")]
-    login_rate_per_address_per_minute: u32,
-
     /// Memory that hashing one password takes, in KiB (Argon2id).
     #[arg(long, env = "ARGON2_MEMORY_KIB", default_value_t = 19_456, value_name = "KIB",
           value_parser = clap::value_parser!(u32).range(8..=4_194_304))]
@@ -211,10 +213,10 @@ pub struct Config {
     pub password_cost: Cost,
     /// What is asked of a password.
     pub password_policy: Policy,
-    /// Log-ins a minute for one account.
-    pub logins_per_account: u32,
-    /// Log-ins a minute from one address.
-    pub logins_per_address: u32,
+    /// How often what may be tried.
+    pub limits: Limits,
+    /// What mail is sent with.
+    pub mail: MailSettings,
     /// What handlers go by.
     pub settings: Settings,
 }
@@ -284,8 +286,8 @@ impl Arguments {
                 queue: accounts.argon2_queue.into(),
             },
             password_policy: Policy { min_length: accounts.password_min_length.into() },
-            logins_per_account: accounts.login_rate_per_minute,
-            logins_per_address: accounts.login_rate_per_address_per_minute,
+            limits: self.limits.into(),
+            mail: self.mail.into_settings()?,
             settings: Settings {
                 registration_policy: accounts.registration_policy,
                 lifetimes: Lifetimes {
@@ -306,6 +308,7 @@ fn read_jwks(document: &Secret) -> Result<Jwks, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{lockout, mail::MailConfig};
     use clap::CommandFactory;
 
     fn parsed(arguments: &[&str]) -> Arguments {
@@ -339,6 +342,33 @@ mod tests {
         let lifetimes = Lifetimes { full: TimeDelta::days(7), set_password: TimeDelta::minutes(15) };
         assert_eq!(config.settings.lifetimes, lifetimes);
         assert!(config.settings.bootstrap_token.is_none());
+        let limits = Limits {
+            logins_per_account: 10,
+            logins_per_address: 60,
+            resets_per_account: 5,
+            resets_per_address: 60,
+            registrations_per_address: 30,
+            lockout: lockout::Policy { failures: 10, lasts: TimeDelta::minutes(15) },
+            refusal_window: Duration::from_mins(1),
+        };
+        assert_eq!(config.limits, limits);
+        assert!(config.mail.way.is_none());
+    }
+
+    #[test]
+    fn mail_leaves_by_a_server_or_into_a_folder() {
+        let way = |arguments: &[&str]| parsed(&[SECRETS, arguments].concat()).into_config().unwrap().mail.way;
+        assert!(matches!(way(&["--smtp-host", "mail.example.org"]), Some(MailConfig::Smtp(_))));
+        assert!(matches!(way(&["--mail-outbox", "/mail"]), Some(MailConfig::Folder(_))));
+        let both = [&["command-api"], SECRETS, &["--smtp-host", "m", "--mail-outbox", "/mail"]].concat();
+        assert!(ops::config::try_parse_from::<Arguments, _>(DEFAULTS, both).is_err());
+    }
+
+    #[test]
+    fn a_link_without_its_token_is_refused() {
+        let arguments = [SECRETS, &["--reset-password-url", "https://learn.example/reset"]].concat();
+        let error = parsed(&arguments).into_config().unwrap_err().to_string();
+        assert!(error.contains("RESET_PASSWORD_URL"), "{error}");
     }
 
     #[test]

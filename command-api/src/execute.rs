@@ -13,17 +13,19 @@ mod work;
 
 pub use answer::{Answer, Reply};
 pub use context::{Actor, Context, IdempotencyKey, Import};
-pub use secrets::StoredRefreshToken;
+pub use secrets::{StoredRefreshToken, StoredResetToken};
 pub use work::{Loaded, Work};
 
 use crate::{
     appender::{AppendError, Appender},
     metrics::{self, CommandOutcome},
+    refusals::{Refusals, Refused},
 };
 use cache::Cache;
 use context::InFlight;
 use events::{
     Aggregate,
+    ids::AccountId,
     log::{Idempotency, LogError, LogReader, Outcome, bounded},
 };
 use futures::future::BoxFuture;
@@ -47,12 +49,42 @@ pub struct Executor {
     appender: Appender,
     cache: Cache,
     in_flight: InFlight,
+    refusals: Refusals,
 }
 
 impl Executor {
     /// An executor over the log.
     pub fn new(log: LogReader, appender: Appender) -> Self {
-        Self { log, appender, cache: Cache::default(), in_flight: InFlight::default() }
+        Self { log, appender, cache: Cache::default(), in_flight: InFlight::default(), refusals: Refusals::default() }
+    }
+
+    /// What it refuses is recorded from now on.
+    #[must_use]
+    pub fn recording(self, refusals: Refusals) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// A stream as it is remembered, or, where `trust_cache` is false, as the log has it. Nothing is asserted by that.
+    pub async fn peek<A: events::Aggregate>(
+        &self,
+        context: &Context,
+        id: A::Id,
+        trust_cache: bool,
+    ) -> Result<Loaded<A>, Problem> {
+        Work::new(self, context, trust_cache).load(id).await
+    }
+
+    /// Records that somebody was refused, where no decision was made. `account_id` is whom they wanted to be.
+    pub fn refused(&self, context: &Context, command: &'static str, problem: &Problem, account_id: Option<AccountId>) {
+        self.refusals.record(Refused {
+            tenant_id: context.tenant_id,
+            command,
+            problem: problem.slug(),
+            actor: context.actor,
+            account_id,
+            address: context.address.clone(),
+            at: context.now,
+        });
     }
 
     /// The log that it decides on.
@@ -85,6 +117,11 @@ impl Executor {
             Err(_) => CommandOutcome::Refused,
         };
         metrics::answered(command, outcome, started.elapsed());
+        if let Err(problem) = &result
+            && problem.status().is_client_error()
+        {
+            self.refused(context, command, problem, None);
+        }
         result
     }
 

@@ -57,6 +57,8 @@ fn commands() -> Router<State> {
         .route("/v1/auth/refresh", post(auth::refresh))
         .route("/v1/auth/logout", post(auth::log_out))
         .route("/v1/auth/set-password", post(auth::set_password))
+        .route("/v1/auth/forgot-password", post(auth::forgot_password))
+        .route("/v1/auth/reset-password", post(auth::reset_password))
 
         .route("/v1/me/sessions", delete(auth_session::end_others))
         .route("/v1/me/sessions/{id}", delete(auth_session::end_own))

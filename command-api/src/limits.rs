@@ -1,32 +1,40 @@
-//! How often something may be tried: a rate for each key, such as an account or an address (GCRA: one number a key).
+//! How often something may be tried: a rate for each key, such as an account or an address (GCRA, by `governor`).
 //!
-//! The memory is bounded: beyond [`REMEMBERED`] keys those seen longest ago are forgotten, and start afresh.
+//! The memory is bounded whatever is tried: a key is counted in one of [`BUCKETS`] by a hash that differs from process to
+//! process, so that nobody can choose with whom they share one.
 
-use quick_cache::sync::Cache;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use std::{
-    convert::Infallible,
-    hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    hash::{BuildHasher, Hash, RandomState},
+    marker::PhantomData,
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
 };
 
-/// How many keys a limiter remembers.
-const REMEMBERED: usize = 100_000;
+/// Keys that are counted apart.
+const BUCKETS: u64 = 1 << 20;
 
-/// Lets a number of tries a minute through for each key, all at once or spread out. Clones share the memory.
-#[derive(Clone)]
-pub struct Limiter<K> {
-    rate: Option<Rate>,
-    /// When the key's tries so far would be paid off.
-    paid_off: Arc<Cache<K, Arc<Mutex<Instant>>>>,
+/// The span in which a number of tries is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// Sixty seconds.
+    Minute,
+    /// Sixty minutes.
+    Hour,
 }
 
-#[derive(Clone, Copy)]
-struct Rate {
-    /// What one try costs.
-    interval: Duration,
-    /// How far ahead of its time a key may be.
-    burst: Duration,
+/// Lets a number of tries through for each key, all at once or spread out. Clones share the memory.
+pub struct Limiter<K> {
+    limit: Option<Arc<DefaultKeyedRateLimiter<u64>>>,
+    hasher: RandomState,
+    keys: PhantomData<fn(&K)>,
+}
+
+impl<K> Clone for Limiter<K> {
+    fn clone(&self) -> Self {
+        Self { limit: self.limit.clone(), hasher: self.hasher.clone(), keys: PhantomData }
+    }
 }
 
 /// The rate is exceeded.
@@ -37,28 +45,25 @@ pub struct TooMany {
     pub wait: Duration,
 }
 
-impl<K: Hash + Eq + Clone> Limiter<K> {
-    /// `per_minute` tries a minute for each key; 0 lets all through.
-    pub fn new(per_minute: u32) -> Self {
-        let rate = (per_minute > 0).then(|| {
-            let interval = Duration::from_mins(1) / per_minute;
-            Rate { interval, burst: interval * (per_minute - 1) }
+impl<K: Hash> Limiter<K> {
+    /// So many tries for each key; 0 lets all through.
+    pub fn new(tries: u32, per: Per) -> Self {
+        let quota = NonZeroU32::new(tries).map(|tries| match per {
+            Per::Minute => Quota::per_minute(tries),
+            Per::Hour => Quota::per_hour(tries),
         });
-        Self { rate, paid_off: Arc::new(Cache::new(REMEMBERED)) }
+        Self {
+            limit: quota.map(|quota| Arc::new(RateLimiter::keyed(quota))),
+            hasher: RandomState::new(),
+            keys: PhantomData,
+        }
     }
 
-    /// Counts a try at `now`, or says how long to wait. A try that is turned away is not counted.
-    pub fn check(&self, key: &K, now: Instant) -> Result<(), TooMany> {
-        let Some(rate) = self.rate else { return Ok(()) };
-        let Ok(paid_off) = self.paid_off.get_or_insert_with(key, || Ok::<_, Infallible>(Arc::new(Mutex::new(now))));
-        let mut paid_off = paid_off.lock().unwrap_or_else(PoisonError::into_inner);
-        let begins = (*paid_off).max(now);
-        let ahead = begins.duration_since(now);
-        if let Some(wait) = ahead.checked_sub(rate.burst).filter(|wait| !wait.is_zero()) {
-            return Err(TooMany { wait });
-        }
-        *paid_off = begins + rate.interval;
-        Ok(())
+    /// Counts a try, or says how long to wait. A try that is turned away is not counted.
+    pub fn check(&self, key: &K) -> Result<(), TooMany> {
+        let Some(limit) = &self.limit else { return Ok(()) };
+        let bucket = self.hasher.hash_one(key) % BUCKETS;
+        limit.check_key(&bucket).map_err(|until| TooMany { wait: until.wait_time_from(limit.clock().now()) })
     }
 }
 
@@ -68,26 +73,32 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_one_try_an_interval() {
-        let (limiter, now) = (Limiter::new(10), Instant::now());
+        let limiter = Limiter::new(10, Per::Minute);
         for _ in 0..10 {
-            assert_eq!(limiter.check(&"ada", now), Ok(()));
+            assert_eq!(limiter.check(&"ada"), Ok(()));
         }
-        assert_eq!(limiter.check(&"ada", now), Err(TooMany { wait: Duration::from_secs(6) }));
-        assert_eq!(limiter.check(&"ada", now + Duration::from_secs(6)), Ok(()));
-        assert!(limiter.check(&"ada", now + Duration::from_secs(6)).is_err());
+        let TooMany { wait } = limiter.check(&"ada").unwrap_err();
+        assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(6), "{wait:?}");
+    }
+
+    #[test]
+    fn an_hour_is_sixty_minutes() {
+        let limiter = Limiter::new(1, Per::Hour);
+        assert_eq!(limiter.check(&"ada"), Ok(()));
+        assert!(limiter.check(&"ada").unwrap_err().wait > Duration::from_mins(59));
     }
 
     #[test]
     fn one_key_does_not_slow_another() {
-        let (limiter, now) = (Limiter::new(1), Instant::now());
-        assert_eq!(limiter.check(&"ada", now), Ok(()));
-        assert_eq!(limiter.check(&"bob", now), Ok(()));
-        assert!(limiter.check(&"ada", now).is_err());
+        let limiter = Limiter::new(1, Per::Minute);
+        assert_eq!(limiter.check(&"ada"), Ok(()));
+        assert_eq!(limiter.check(&"bob"), Ok(()));
+        assert!(limiter.check(&"ada").is_err());
     }
 
     #[test]
     fn a_rate_of_nothing_is_no_limit() {
-        let limiter = Limiter::new(0);
-        assert!((0..1_000).all(|_| limiter.check(&"ada", Instant::now()).is_ok()));
+        let limiter = Limiter::new(0, Per::Minute);
+        assert!((0..1_000).all(|_| limiter.check(&"ada").is_ok()));
     }
 }

@@ -7,10 +7,14 @@ use command_api::{
     http,
     imports::Imports,
     keys,
+    lockout::Failures,
+    mail::{self, MailError},
     passwords::{self, Passwords},
+    recovery::Recovery,
+    refusals::Refusals,
     relay::Relay,
     revocation,
-    state::{LoginLimits, State},
+    state::State,
     sweep,
 };
 use events::{
@@ -25,7 +29,7 @@ use ops::{
     metrics::Metrics,
     shutdown::{Shutdown, ShutdownError},
     telemetry::{self, TelemetryError},
-    tokens::{EndedSessions, KeyError, Signer, Verifier},
+    tokens::{EndedSessions, KeyError},
 };
 use sqlx::PgPool;
 use std::{convert::Infallible, error::Error, process::ExitCode, sync::Arc};
@@ -53,6 +57,8 @@ enum Failure {
     Bus(#[from] BusError),
     #[error("passwords cannot be hashed: check ARGON2_MEMORY_KIB, ARGON2_ITERATIONS and ARGON2_PARALLELISM")]
     Passwords(#[from] passwords::StartError),
+    #[error("mail cannot be sent")]
+    Mail(#[from] MailError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     #[error("metrics cannot be recorded")]
@@ -92,14 +98,35 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (signer, verifier) = keys::start(&config)?;
     let ended = verifier.ended_sessions().clone();
     let health = Arc::new(health(&shutdown, &pool, &bus, &passwords, &ended));
-    let executor = Executor::new(log.clone(), appender);
+    let (refusals, recorder) = Refusals::new(config.limits.refusal_window);
+    let executor = Executor::new(log.clone(), appender).recording(refusals);
+    shutdown.spawn("refusals", recorder.run(executor.clone(), shutdown.token()));
+    let (failures, counting) = Failures::start(executor.clone(), config.limits.lockout, shutdown.token());
+    shutdown.spawn("failed log-ins", counting);
+    let (recovery, recovering) = Recovery::start(executor.clone(), shutdown.token());
+    shutdown.spawn("recovery", recovering);
+    send_mail(&config, &pool, &keyring, &shutdown)?;
     follow_sessions(&config, &executor, ended, &shutdown)?;
     let (key_config, tokens) = (config.clone(), (signer.clone(), verifier.clone()));
     let stop = shutdown.token();
     shutdown.spawn("keys", async move { keys::follow(&key_config, tokens.0, tokens.1, stop).await });
     let imports = Imports::new(pool.clone(), keyring.clone(), executor.clone());
     shutdown.spawn("imports", imports.clone().run(shutdown.token()));
-    let state = state(&config, executor, imports, keyring, passwords, (signer, verifier), health.clone());
+    let state = State {
+        executor,
+        imports,
+        keyring,
+        verifier,
+        signer,
+        passwords,
+        login_limits: config.limits.logins(),
+        reset_limits: config.limits.resets(),
+        registration_limits: config.limits.registrations(),
+        failures,
+        recovery,
+        settings: Arc::new(config.settings.clone()),
+        health: health.clone(),
+    };
     let app = http::router(state, Edge::from(&config.http), config.http.docs);
     let operations = ops::http::operations_router(&health, &metrics);
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
@@ -131,26 +158,16 @@ async fn drain(appending: JoinHandle<()>, shutdown: Shutdown, flush: Cancellatio
     ended
 }
 
-fn state(
-    config: &Config,
-    executor: Executor,
-    imports: Imports,
-    keyring: Keyring,
-    passwords: Passwords,
-    (signer, verifier): (Signer, Verifier),
-    health: Arc<Health>,
-) -> State {
-    State {
-        executor,
-        imports,
-        keyring,
-        verifier,
-        signer,
-        passwords,
-        login_limits: LoginLimits::new(config.logins_per_account, config.logins_per_address),
-        settings: Arc::new(config.settings.clone()),
-        health,
-    }
+/// Sends mail, where there is a way for it.
+fn send_mail(config: &Config, pool: &PgPool, keyring: &Keyring, shutdown: &Shutdown) -> Result<(), Failure> {
+    let Some(way) = &config.mail.way else {
+        tracing::warn!("neither SMTP_HOST nor MAIL_OUTBOX is set: mail waits until there is a way to send it");
+        return Ok(());
+    };
+    let mailer = mail::mailer(way, &config.mail.from)?;
+    let worker = mail::Worker::new(pool.clone(), keyring.clone(), mailer, config.mail.links.clone());
+    shutdown.spawn("mail", mail::deliver(worker, shutdown.token()));
+    Ok(())
 }
 
 /// Learns which sessions have ended, and records that some have expired.

@@ -14,6 +14,9 @@
 //! | `registrar_relay_lag_events` | – | positions of the log that it has not |
 //! | `registrar_argon2_queue_depth` | – | passwords that wait to be hashed or verified |
 //! | `registrar_argon2_seconds` | – | hashing or verifying one password, without the wait |
+//! | `registrar_refusals_unrecorded_total` | – | refusals that are not in the audit trail, for there were too many |
+//! | `registrar_mails_total` | outcome | mail: `sent`, `failed` (and tried again), `expired` |
+//! | `registrar_mails_waiting` | – | mail that is to be sent |
 
 use ::metrics::{Gauge, counter, gauge, histogram};
 use std::time::Duration;
@@ -70,6 +73,19 @@ pub(crate) fn relay(leader: bool, published: i64, head: i64) {
         gauge!("registrar_relay_position").set(published as f64);
         gauge!("registrar_relay_lag_events").set((head - published).max(0) as f64);
     }
+}
+
+pub(crate) fn refusal_unrecorded() {
+    counter!("registrar_refusals_unrecorded_total").increment(1);
+}
+
+pub(crate) fn mail(outcome: &'static str) {
+    counter!("registrar_mails_total", "outcome" => outcome).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; these counts stay far below 2^52")]
+pub(crate) fn mails_waiting(count: i64) {
+    gauge!("registrar_mails_waiting").set(count as f64);
 }
 
 pub(crate) fn passwords_waiting() -> Gauge {

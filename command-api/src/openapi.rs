@@ -56,6 +56,8 @@ pub struct Done {
         http::auth::refresh,
         http::auth::log_out,
         http::auth::set_password,
+        http::auth::forgot_password,
+        http::auth::reset_password,
         http::auth_session::end_own,
         http::auth_session::end_others,
         http::auth_session::revoke,
@@ -144,7 +146,7 @@ impl Modify for Conventions {
                 }
                 if path.starts_with("/v1/") {
                     add_headers(operation);
-                    add_problems(operation, ANY_SCOPE.contains(&path.as_str()));
+                    add_problems(operation, ANY_SCOPE.contains(&path.as_str()), path == DONE_LATER);
                 }
             }
         }
@@ -153,6 +155,9 @@ impl Modify for Conventions {
 
 /// The routes that a token of a temporary password opens too.
 const ANY_SCOPE: [&str; 2] = ["/v1/auth/logout", "/v1/auth/set-password"];
+
+/// The route that answers before anything is decided.
+const DONE_LATER: &str = "/v1/auth/forgot-password";
 
 fn description() -> String {
     let mut text = String::from(
@@ -193,7 +198,7 @@ fn idempotency_key() -> Parameter {
 }
 
 /// Adds the problems that any such route may answer with to those that it documents, and gives each its content.
-fn add_problems(operation: &mut Operation, any_scope: bool) {
+fn add_problems(operation: &mut Operation, any_scope: bool, done_later: bool) {
     let is_secured = operation.security.as_ref().is_some_and(|security| !security.is_empty());
     // A command without fields takes a body too: none, or one without members. A list is no JSON.
     let takes_json =
@@ -205,14 +210,14 @@ fn add_problems(operation: &mut Operation, any_scope: bool) {
         (problem::INVALID_TOKEN, is_secured),
         (problem::PASSWORD_CHANGE_REQUIRED, is_secured && !any_scope),
         (problem::REQUEST_TIMEOUT, true),
-        (problem::CONFLICT, true),
-        (problem::IDEMPOTENCY_IN_FLIGHT, true),
+        (problem::CONFLICT, !done_later),
+        (problem::IDEMPOTENCY_IN_FLIGHT, !done_later),
         (problem::PAYLOAD_TOO_LARGE, true),
         (problem::UNSUPPORTED_MEDIA_TYPE, true),
         (problem::INVALID_REQUEST, true),
-        (problem::IDEMPOTENCY_KEY_REUSED, true),
+        (problem::IDEMPOTENCY_KEY_REUSED, !done_later),
         (problem::HEADERS_TOO_LARGE, true),
-        (problem::INTERNAL, true),
+        (problem::INTERNAL, !done_later),
         (problem::UNAVAILABLE, true),
     ];
     for (problem, _) in generic.iter().filter(|(_, applies)| *applies) {

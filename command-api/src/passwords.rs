@@ -41,6 +41,25 @@ pub struct Cost {
     pub queue: usize,
 }
 
+/// What a password turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another one.
+    Wrong,
+    /// The one that was hashed.
+    Right {
+        /// Its hash as it would be made today, where the stored one is of another kind or cost.
+        upgrade: Option<String>,
+    },
+}
+
+impl Verdict {
+    /// Whether it is the one that was hashed.
+    pub const fn is_right(&self) -> bool {
+        matches!(self, Self::Right { .. })
+    }
+}
+
 /// Why a password was not hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
@@ -124,17 +143,15 @@ impl Passwords {
         self.run(move || hash(&argon2, &password)).await?
     }
 
-    /// Whether `phc` is of that password. Without one the answer is no, after as long a time.
-    pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<bool, PasswordError> {
+    /// Whether `phc` is of that password. Without one the answer is no, after as long a time. A right password whose
+    /// hash is of another kind or cost than today's is hashed anew, while it is known.
+    pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<Verdict, PasswordError> {
         let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
         self.run(move || {
-            let stored = PasswordHash::new(phc.as_deref().unwrap_or(&nobodys));
-            let stored = stored.map_err(|error| PasswordError::Hash(error.into()))?;
-            match argon2.verify_password(password.as_bytes(), &stored) {
-                Ok(()) => Ok(phc.is_some()),
-                Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(PasswordError::Hash(error)),
-            }
+            let is_right = matches(&argon2, &password, phc.as_deref().unwrap_or(&nobodys))?;
+            let Some(phc) = phc.filter(|_| is_right) else { return Ok(Verdict::Wrong) };
+            let upgrade = (!is_current(&argon2, &phc)).then(|| hash(&argon2, &password)).transpose()?;
+            Ok(Verdict::Right { upgrade })
         })
         .await?
     }
@@ -190,6 +207,32 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
     }
 }
 
+/// Hashes of older systems: bcrypt, which looks at the first 72 bytes only. They are verified as they were made, and
+/// replaced at the first log-in.
+fn is_bcrypt(phc: &str) -> bool {
+    ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| phc.starts_with(prefix))
+}
+
+fn matches(argon2: &Argon2<'_>, password: &Password, phc: &str) -> Result<bool, PasswordError> {
+    if is_bcrypt(phc) {
+        // What bcrypt cannot hash, a NUL for one, was never anybody's password there.
+        return Ok(bcrypt::verify(password.as_bytes(), phc).unwrap_or(false));
+    }
+    let stored = PasswordHash::new(phc).map_err(|error| PasswordError::Hash(error.into()))?;
+    match argon2.verify_password(password.as_bytes(), &stored) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(PasswordError::Hash(error)),
+    }
+}
+
+/// Whether a hash is of today's kind and cost: `$argon2id$v=19$m=…,t=…,p=…$`.
+fn is_current(argon2: &Argon2<'_>, phc: &str) -> bool {
+    let params = argon2.params();
+    let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+    phc.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$"))
+}
+
 fn hash(argon2: &Argon2<'_>, password: &Password) -> Result<String, PasswordError> {
     argon2.hash_password(password.as_bytes()).map(|phc| phc.to_string()).map_err(PasswordError::Hash)
 }
@@ -231,15 +274,43 @@ mod tests {
         let passwords = passwords();
         let phc = passwords.admit(Password::new(GOOD), Vec::new()).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{phc}");
-        assert!(passwords.verify(Password::new(GOOD), Some(phc.clone())).await.unwrap());
-        assert!(!passwords.verify(Password::new("something else"), Some(phc.clone())).await.unwrap());
+        let verdict = passwords.verify(Password::new(GOOD), Some(phc.clone())).await.unwrap();
+        assert_eq!(verdict, Verdict::Right { upgrade: None });
+        let verdict = passwords.verify(Password::new("something else"), Some(phc.clone())).await.unwrap();
+        assert_eq!(verdict, Verdict::Wrong);
         let again = passwords.hash(Password::new(GOOD)).await.unwrap();
         assert_ne!(phc, again, "two hashes of one password share no salt");
     }
 
     #[tokio::test]
     async fn nobodys_password_is_never_the_right_one() {
-        assert!(!passwords().verify(Password::new(GOOD), None).await.unwrap());
+        assert_eq!(passwords().verify(Password::new(GOOD), None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_made_anew_when_its_password_is_known() {
+        let cheap = passwords();
+        let old = cheap.hash(Password::new(GOOD)).await.unwrap();
+        let dearer = Passwords::start(Cost { iterations: 2, ..CHEAP }, POLICY).unwrap();
+        let wrong = dearer.verify(Password::new("something else"), Some(old.clone())).await.unwrap();
+        assert_eq!(wrong, Verdict::Wrong);
+        let verdict = dearer.verify(Password::new(GOOD), Some(old)).await.unwrap();
+        let Verdict::Right { upgrade: Some(new) } = verdict else { panic!("{verdict:?}") };
+        assert!(new.starts_with("$argon2id$v=19$m=8,t=2,p=1$"), "{new}");
+        let verdict = dearer.verify(Password::new(GOOD), Some(new)).await.unwrap();
+        assert_eq!(verdict, Verdict::Right { upgrade: None });
+    }
+
+    #[tokio::test]
+    async fn a_bcrypt_hash_of_an_older_system_is_verified_and_replaced() {
+        let passwords = passwords();
+        let old = bcrypt::hash(GOOD, 4).unwrap();
+        assert!(old.starts_with("$2b$04$"), "{old}");
+        assert_eq!(passwords.verify(Password::new("else"), Some(old.clone())).await.unwrap(), Verdict::Wrong);
+        assert_eq!(passwords.verify(Password::new("nul\0"), Some(old.clone())).await.unwrap(), Verdict::Wrong);
+        let verdict = passwords.verify(Password::new(GOOD), Some(old)).await.unwrap();
+        let Verdict::Right { upgrade: Some(new) } = verdict else { panic!("{verdict:?}") };
+        assert!(new.starts_with("$argon2id$"), "{new}");
     }
 
     #[tokio::test]
@@ -254,7 +325,7 @@ mod tests {
         let long = "x".repeat(password::MAX_BYTES);
         let phc = passwords.hash(Password::new(&long)).await.unwrap();
         let shorter = &long[1..];
-        assert!(!passwords.verify(Password::new(shorter), Some(phc)).await.unwrap());
+        assert_eq!(passwords.verify(Password::new(shorter), Some(phc)).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]

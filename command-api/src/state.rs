@@ -4,8 +4,10 @@ use crate::{
     config::Settings,
     execute::Executor,
     imports::Imports,
-    limits::{Limiter, TooMany},
+    limits::{Limiter, Per, TooMany},
+    lockout::Failures,
     passwords::Passwords,
+    recovery::Recovery,
 };
 use axum::extract::FromRef;
 use events::{ids::AccountId, log::Keyring};
@@ -13,7 +15,7 @@ use ops::{
     health::Health,
     tokens::{Signer, Verifier},
 };
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 
 /// Everything that a handler may need.
 #[derive(Clone, FromRef)]
@@ -32,6 +34,14 @@ pub struct State {
     pub imports: Imports,
     /// How often anyone may try to log in.
     pub login_limits: LoginLimits,
+    /// How often anyone may say that they forgot a password.
+    pub reset_limits: ResetLimits,
+    /// How often anyone may register.
+    pub registration_limits: RegistrationLimits,
+    /// Counts log-ins that fail.
+    pub failures: Failures,
+    /// Deals with forgotten passwords.
+    pub recovery: Recovery,
     /// What the operator chose.
     pub settings: Arc<Settings>,
     /// Whether this process is ready.
@@ -58,18 +68,57 @@ pub enum Tried {
 impl LoginLimits {
     /// Tries a minute for one account and from one address; 0 is no limit.
     pub fn new(per_account: u32, per_address: u32) -> Self {
-        Self { account: Limiter::new(per_account), address: Limiter::new(per_address) }
+        Self { account: Limiter::new(per_account, Per::Minute), address: Limiter::new(per_address, Per::Minute) }
     }
 
     /// Counts a try from an address.
     pub fn check_address(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
-        address.map_or(Ok(()), |address| self.address.check(&network_of(address), Instant::now()))
+        check_network(&self.address, address)
     }
 
     /// Counts a try to log in to an account.
     pub fn check_account(&self, tried: &Tried) -> Result<(), TooMany> {
-        self.account.check(tried, Instant::now())
+        self.account.check(tried)
     }
+}
+
+/// How often anyone may say that they forgot a password: that of one account, and from one address.
+#[derive(Clone)]
+pub struct ResetLimits {
+    account: Limiter<Tried>,
+    address: Limiter<IpAddr>,
+}
+
+impl ResetLimits {
+    /// Tries an hour for one account and from one address; 0 is no limit.
+    pub fn new(per_account: u32, per_address: u32) -> Self {
+        Self { account: Limiter::new(per_account, Per::Hour), address: Limiter::new(per_address, Per::Hour) }
+    }
+
+    /// Counts a try from an address.
+    pub fn check_address(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
+        check_network(&self.address, address)
+    }
+
+    /// Counts a try for an account.
+    pub fn check_account(&self, tried: &Tried) -> Result<(), TooMany> {
+        self.account.check(tried)
+    }
+}
+
+/// How often anyone may register from one address.
+#[derive(Clone)]
+pub struct RegistrationLimits(pub Limiter<IpAddr>);
+
+impl RegistrationLimits {
+    /// Counts a try from an address.
+    pub fn check_address(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
+        check_network(&self.0, address)
+    }
+}
+
+fn check_network(limiter: &Limiter<IpAddr>, address: Option<IpAddr>) -> Result<(), TooMany> {
+    address.map_or(Ok(()), |address| limiter.check(&network_of(address)))
 }
 
 /// An IPv6 caller has a whole /64 of addresses to try from; it counts as one.

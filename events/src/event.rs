@@ -3,7 +3,7 @@
 use crate::{
     account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
     auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
-    invitation::InvitationEvent, payment::PaymentEvent, submission::SubmissionEvent, upcast,
+    invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent, upcast,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub enum Event {
     Assessment(AssessmentEvent),
     /// Of a learner's attempts.
     Submission(SubmissionEvent),
+    /// Of refusals.
+    Refusal(RefusalEvent),
 }
 
 macro_rules! from {
@@ -55,6 +57,7 @@ from! {
     Payment(PaymentEvent),
     Assessment(AssessmentEvent),
     Submission(SubmissionEvent),
+    Refusal(RefusalEvent),
 }
 
 /// Why a stored event could not be read, or an event not be written.
@@ -110,6 +113,7 @@ impl Event {
             Some("payment") => read::<PaymentEvent>,
             Some("assessment") => read::<AssessmentEvent>,
             Some("submission") => read::<SubmissionEvent>,
+            Some("refusal") => read::<RefusalEvent>,
             _ => return Err(CodecError::UnknownType(event_type.into_owned())),
         };
         read(&event_type, &data)

@@ -108,6 +108,10 @@ id!(
     /// One submission among a learner's attempts.
     SubmissionId
 );
+id!(
+    /// A record of refusals.
+    RefusalId
+);
 
 impl AccountId {
     /// Whom the operator's command acts as. It is nobody's account.

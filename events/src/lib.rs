@@ -23,6 +23,7 @@ pub mod log;
 pub mod money;
 pub mod payment;
 pub mod personal;
+pub mod refusal;
 pub mod role;
 pub mod submission;
 pub mod tenant;

@@ -4,10 +4,12 @@
 mod append;
 mod keys;
 mod read;
+mod side;
 
-pub use append::{Append, Claim, Idempotency, LogWriter, OpenSession, Outcome, RefreshToken, Side};
+pub use append::{Append, Idempotency, LogWriter, Outcome};
 pub use keys::{InvalidMasterKey, Keyring, MasterKey};
 pub use read::{Filter, LogReader};
+pub use side::{Claim, OpenSession, OutgoingMail, RefreshToken, ResetToken, Side};
 
 use crate::{event::CodecError, personal::SealError};
 use std::time::Duration;

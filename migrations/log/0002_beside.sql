@@ -68,6 +68,35 @@ create table log.refresh_tokens (
 
 create index refresh_tokens_by_session on log.refresh_tokens (session_id);
 
+-- What sets a forgotten password anew, by SHA-256; an account has one at most, and any new password takes it away.
+create table log.reset_tokens (
+    token_hash bytea primary key check (octet_length(token_hash) = 32),
+    account_id uuid not null unique,
+    tenant_id uuid not null,
+    expires_at timestamptz not null
+);
+
+-- Log-ins to an account that failed since the last that did not.
+create table log.login_failures (
+    account_id uuid primary key,
+    tenant_id uuid not null,
+    failures int not null,
+    last_at timestamptz not null
+);
+
+-- Mail that is to be sent, each sealed with its recipient's key; a row goes when it was sent.
+create table log.mail_outbox (
+    mail_id uuid primary key,
+    account_id uuid not null,
+    tenant_id uuid not null,
+    sealed bytea not null,
+    expires_at timestamptz not null,
+    attempts int not null default 0,
+    next_attempt_at timestamptz not null default now()
+);
+
+create index mail_outbox_next on log.mail_outbox (next_attempt_at);
+
 -- How far the relay's publishing was acknowledged. JetStream's own last sequence is the truth; this tells operators.
 create table log.relay (
     only_row boolean primary key default true check (only_row),
@@ -80,5 +109,8 @@ insert into log.relay (position) values (0);
 grant select on log.claims, log.idempotency, log.subject_keys, log.credentials, log.open_sessions, log.refresh_tokens, log.relay,
     log.ended_sessions to registrar_command;
 grant delete on log.ended_sessions to registrar_command;
+grant select on log.reset_tokens to registrar_command;
+grant select, insert, update, delete on log.login_failures to registrar_command;
+grant select, update, delete on log.mail_outbox to registrar_command;
 grant update (position, updated_at) on log.relay to registrar_command;
 grant select on log.subject_keys, log.relay to registrar_projector;

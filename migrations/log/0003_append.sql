@@ -13,7 +13,7 @@
 --   event_*        the events in order; a written stream's events follow its expected version without a gap
 --   idempotency_*  at most one per command
 --   side           null, or {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
---                  refresh_tokens}, each an array of objects with the number of their command
+--                  refresh_tokens, reset_tokens, mails}, each an array of objects with the number of their command
 create function log.append(
     command_count int,
     expected_command int[],
@@ -186,6 +186,29 @@ begin
     from jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid, tenant_id uuid, phc text)
     where p.command <> all (refused)
     on conflict (account_id) do update set phc = excluded.phc, set_at = now();
+
+    -- Whoever was sent a token before does not undo a newer password with it.
+    delete from log.reset_tokens t
+    using jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid)
+    where p.command <> all (refused) and t.account_id = p.account_id;
+
+    insert into log.reset_tokens (token_hash, account_id, tenant_id, expires_at)
+    select r.token_hash, r.account_id, r.tenant_id, r.expires_at
+    from jsonb_to_recordset(side -> 'reset_tokens')
+        as r (command int, token_hash bytea, account_id uuid, tenant_id uuid, expires_at timestamptz)
+    where r.command <> all (refused)
+    on conflict (account_id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at;
+
+    insert into log.mail_outbox (mail_id, account_id, tenant_id, sealed, expires_at)
+    select m.mail_id, m.account_id, m.tenant_id, m.sealed, m.expires_at
+    from jsonb_to_recordset(side -> 'mails')
+        as m (command int, mail_id uuid, account_id uuid, tenant_id uuid, sealed bytea, expires_at timestamptz)
+    where m.command <> all (refused);
+
+    -- A log-in that succeeded forgives those that failed.
+    delete from log.login_failures f
+    using jsonb_to_recordset(side -> 'sessions') as s (command int, account_id uuid)
+    where s.command <> all (refused) and f.account_id = s.account_id;
 
     insert into log.open_sessions (session_id, account_id, tenant_id, expires_at)
     select s.session_id, s.account_id, s.tenant_id, s.expires_at

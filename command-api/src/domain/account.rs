@@ -99,6 +99,22 @@ pub enum Command {
     },
     /// The account's own person chooses a password.
     SetPassword,
+    /// Somebody says that they forgot the account's password.
+    ForgetPassword {
+        /// Which account's.
+        account_id: AccountId,
+        /// The end of what they are sent.
+        expires_at: DateTime<Utc>,
+    },
+    /// Somebody who can read the account's mail chooses a password.
+    Recover,
+    /// Too many log-ins have failed.
+    Lock {
+        /// How many.
+        failures: u32,
+        /// The end of the lock.
+        until: DateTime<Utc>,
+    },
     /// Somebody above does something to the account.
     Stand {
         /// To which.
@@ -206,6 +222,23 @@ pub fn decide(state: &Account, context: &Context, command: Command) -> Result<Ve
             Account { is_active: false, .. } => Err(Refusal::Inactive),
             _ => Ok(vec![AccountEvent::PasswordSet { reason: PasswordReason::Changed, temporary_until: None }]),
         },
+        Command::ForgetPassword { account_id, expires_at } => {
+            let address = state.profile.as_ref().filter(|_| state.is_active).and_then(|profile| profile.email.as_ref());
+            let own = |text: &String| Personal::new(account_id, text.clone());
+            address.ok_or(Refusal::NotFound).map(|_| {
+                let (address, agent) = (context.address.as_ref().map(own), context.agent.as_ref().map(own));
+                vec![AccountEvent::PasswordResetRequested { expires_at, address, agent }]
+            })
+        }
+        Command::Recover => match state {
+            Account { profile: None, .. } => Err(Refusal::NotFound),
+            Account { is_active: false, .. } => Err(Refusal::Inactive),
+            _ => Ok(vec![AccountEvent::PasswordSet { reason: PasswordReason::Forgotten, temporary_until: None }]),
+        },
+        Command::Lock { failures, until } => {
+            let is_of_use = state.profile.is_some() && state.is_active && !state.is_locked(context.now);
+            Ok(if is_of_use { vec![AccountEvent::Locked { failures, until }] } else { Vec::new() })
+        }
         Command::Stand { account_id, standing } => standing::decide(state, context, account_id, standing),
     }
 }

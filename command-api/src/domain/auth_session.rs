@@ -144,14 +144,20 @@ fn once(state: &AuthSession, end: AuthSessionEvent) -> Vec<AuthSessionEvent> {
     if state.account_id.is_none() || state.has_ended { Vec::new() } else { vec![end] }
 }
 
+/// Whether any password would let somebody into the account: it is there, active and not locked, and its temporary
+/// password has not expired. Where it would not, the right one is answered as a wrong one is.
+pub fn may_try(account: &Account, context: &Context) -> bool {
+    let has_expired = account.temporary_until.is_some_and(|end| end <= context.now);
+    account.profile.is_some() && account.is_active && !has_expired && !account.is_locked(context.now)
+}
+
 fn log_in(
     context: &Context,
     account_id: AccountId,
     account: &Account,
     lifetimes: Lifetimes,
 ) -> Result<Vec<AuthSessionEvent>, Refusal> {
-    if account.profile.is_none() || !account.is_active || account.temporary_until.is_some_and(|end| end <= context.now)
-    {
+    if !may_try(account, context) {
         return Err(Refusal::WrongCredentials);
     }
     if !account.portal_access {

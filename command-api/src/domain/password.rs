@@ -1,5 +1,9 @@
 //! Which passwords are good enough: long, hard to guess for somebody who knows the person, and nothing else (NIST
 //! SP 800-63B, section 3.1.1.2: no composition rules). How they are hashed is left to `passwords`.
+//!
+//! A password is compared in the form of RFC 8265 (OpaqueString): every kind of space is a space, and characters are
+//! composed (NFC), so that it is the same from every keyboard. Case and compatible characters stay different: NFKC would
+//! make one of two that a person took care to tell apart.
 
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
@@ -7,6 +11,8 @@ use zxcvbn::{Score, zxcvbn};
 
 /// Longest password, in bytes of its normal form. A longer one is refused, never cut.
 pub const MAX_BYTES: usize = 1024;
+/// What everyone who comes here knows.
+const SERVICE: &str = "registrar";
 /// The estimate that a password has to reach: "safely unguessable", the third of zxcvbn's four steps.
 const MIN_SCORE: Score = Score::Three;
 
@@ -17,7 +23,8 @@ pub struct Password(String);
 impl Password {
     /// Takes a password as it was typed.
     pub fn new(typed: &str) -> Self {
-        Self(typed.nfc().collect())
+        let is_space = |character: char| character.is_whitespace() && !character.is_ascii();
+        Self(typed.chars().map(|typed| if is_space(typed) { ' ' } else { typed }).nfc().collect())
     }
 
     /// What is hashed.
@@ -51,6 +58,9 @@ pub enum Refusal {
     /// Too many bytes.
     #[error("the password may have at most {MAX_BYTES} bytes")]
     TooLong,
+    /// Without what everyone knows of the person there is not enough left.
+    #[error("the password is little more than your name, your address or the name of this service")]
+    TooPersonal,
     /// Easy to guess.
     #[error("the password is too easy to guess: {advice}")]
     TooGuessable {
@@ -69,9 +79,12 @@ pub fn decide(policy: Policy, password: &Password, known: &[&str]) -> Result<(),
     if password.0.chars().count() < policy.min_length {
         return Err(Refusal::TooShort { min: policy.min_length });
     }
-    let estimate = zxcvbn(&password.0, &guesses_from(known));
+    let known = guesses_from(known);
+    let estimate = zxcvbn(&password.0, &known);
     if estimate.score() >= MIN_SCORE {
-        return Ok(());
+        let rest = without(&password.0, &known);
+        let is_enough = rest.len() == password.0.len() || zxcvbn(&rest, &[]).score() >= MIN_SCORE;
+        return if is_enough { Ok(()) } else { Err(Refusal::TooPersonal) };
     }
     let advice = estimate.feedback().map(ToString::to_string).unwrap_or_default();
     let advice = if advice.is_empty() { "Add another word or two.".to_owned() } else { advice };
@@ -80,9 +93,19 @@ pub fn decide(policy: Policy, password: &Password, known: &[&str]) -> Result<(),
 
 /// What is known as a whole and word by word: `ada.lovelace@example.org` also gives `ada`, `lovelace` and `example`.
 fn guesses_from<'a>(known: &[&'a str]) -> Vec<&'a str> {
+    let known = [known, &[SERVICE]].concat();
     let words = known.iter().flat_map(|text| text.split(|character: char| !character.is_alphanumeric()));
     let words = words.filter(|word| word.chars().count() > 2);
+    let words: Vec<&'a str> = words.collect();
     known.iter().copied().chain(words).collect()
+}
+
+/// What is left of a password, in lower case, when every word that is known was taken out, the longest first.
+fn without(password: &str, known: &[&str]) -> String {
+    let mut words: Vec<String> = known.iter().map(|word| word.to_lowercase()).collect();
+    words.retain(|word| word.chars().count() > 2);
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words.iter().fold(password.to_lowercase(), |rest, word| rest.replace(word.as_str(), ""))
 }
 
 #[cfg(test)]
@@ -137,6 +160,15 @@ mod tests {
         for personal in ["lovelaceaugusta", "ada.lovelace@analytical.example", "Enchantress1", "analyticalada1"] {
             assert!(matches!(decided(personal), Err(Refusal::TooGuessable { .. })), "{personal}");
         }
+        for personal in ["enchantress-lovelace-augusta-9", "Registrar-Lovelace-Enchantress"] {
+            assert_eq!(decided(personal), Err(Refusal::TooPersonal), "{personal}");
+        }
+        assert_eq!(decided("lovelace herding purple walruses"), Ok(()), "enough is left without the name");
+    }
+
+    #[test]
+    fn every_kind_of_space_is_a_space() {
+        assert_eq!(Password::new("a\u{3000}b\u{a0}c"), Password::new("a b c"));
     }
 
     #[test]

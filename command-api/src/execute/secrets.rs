@@ -1,4 +1,4 @@
-//! Looking up what lies beside the log and is nobody's to see: password hashes, refresh tokens, open sessions.
+//! Looking up what lies beside the log and is nobody's to see: password hashes, tokens, open sessions.
 
 use super::Executor;
 use chrono::{DateTime, Utc};
@@ -23,7 +23,35 @@ pub struct StoredRefreshToken {
     pub used: bool,
 }
 
+/// A token that sets a forgotten password anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResetToken {
+    /// Whose password it sets.
+    pub account_id: AccountId,
+    /// In which tenant.
+    pub tenant_id: TenantId,
+    /// When the token is worth nothing any more.
+    pub expires_at: DateTime<Utc>,
+}
+
 impl Executor {
+    /// The reset token with this SHA-256, unless it was used or another one was sent.
+    pub async fn find_reset_token(&self, token_hash: &[u8; 32]) -> Result<Option<StoredResetToken>, Problem> {
+        let row = sqlx::query!(
+            "select account_id, tenant_id, expires_at
+             from log.reset_tokens
+             where token_hash = $1",
+            token_hash,
+        )
+        .fetch_optional(self.log.pool())
+        .await?;
+        Ok(row.map(|row| StoredResetToken {
+            account_id: AccountId::new(row.account_id),
+            tenant_id: TenantId::new(row.tenant_id),
+            expires_at: row.expires_at,
+        }))
+    }
+
     /// The account's password hash (PHC string).
     pub async fn find_credential(&self, account: AccountId) -> Result<Option<String>, Problem> {
         let phc = sqlx::query_scalar!("select phc from log.credentials where account_id = $1", account.as_uuid())

@@ -1,6 +1,7 @@
 //! One attempt at one command: what it read, what it wants to write.
 
 use super::{Context, Executor, cache::Folded, failed};
+use crate::mail::Letter;
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event, Metadata, Place, StreamRef,
@@ -8,8 +9,9 @@ use events::{
     auth_session::AuthSessionEvent,
     ids::{AccountId, AuthSessionId},
     invitation::InvitationEvent,
-    log::{Append, Claim, LogError, OpenSession, RefreshToken, Side},
+    log::{Append, Claim, LogError, OpenSession, OutgoingMail, RefreshToken, ResetToken, Side},
     personal::{DataKey, SealError},
+    refusal::RefusalEvent,
 };
 use ops::problem::{self, Problem};
 use std::{any::Any, sync::Arc};
@@ -41,6 +43,7 @@ pub struct Work<'a> {
     side: Side,
     taken: Vec<Problem>,
     fresh_keys: Vec<(AccountId, DataKey)>,
+    letters: Vec<(AccountId, Letter, DateTime<Utc>)>,
     failed: Option<SealError>,
 }
 
@@ -95,9 +98,12 @@ impl<'a> Work<'a> {
                 known_sessions: Vec::new(),
                 ended_sessions: Vec::new(),
                 refresh_tokens: Vec::new(),
+                reset_tokens: Vec::new(),
+                mails: Vec::new(),
             },
             taken: Vec::new(),
             fresh_keys: Vec::new(),
+            letters: Vec::new(),
             failed: None,
         }
     }
@@ -242,6 +248,17 @@ impl<'a> Work<'a> {
         self.side.refresh_tokens.push(RefreshToken { session_id: session, token_hash, expires_at });
     }
 
+    /// Gives an account a token that sets another password, in place of any before it.
+    pub fn set_reset_token(&mut self, account: AccountId, token_hash: [u8; 32], expires_at: DateTime<Utc>) {
+        self.side.reset_tokens.push(ResetToken { account_id: account, token_hash, expires_at });
+    }
+
+    /// Writes to somebody. The letter commits with the events, sealed with the account's key, and is sent afterwards; at
+    /// `expires_at` it is not worth sending any more.
+    pub fn send_mail(&mut self, account: AccountId, letter: Letter, expires_at: DateTime<Utc>) {
+        self.letters.push((account, letter, expires_at));
+    }
+
     /// What is to be appended: every event sealed, hashed and in its place.
     pub(super) async fn finish(mut self) -> Result<Finished, LogError> {
         if let Some(error) = self.failed.take() {
@@ -277,6 +294,13 @@ impl<'a> Work<'a> {
             }
             expected.push((touched.stream, touched.version));
         }
+        for (account_id, letter, expires_at) in &self.letters {
+            keyring.load([*account_id]).await?;
+            let letter = serde_json::to_string(letter).map_err(LogError::Canonical)?;
+            let sealed = keyring.seal_text(*account_id, &letter, &self.fresh_keys)?;
+            let (mail_id, account_id, expires_at) = (Uuid::now_v7(), *account_id, *expires_at);
+            self.side.mails.push(OutgoingMail { mail_id, account_id, sealed, expires_at });
+        }
         let append = Append { tenant_id, expected, events, idempotency: None, side: self.side };
         Ok(Finished { append, taken: self.taken, folded, fresh_keys: self.fresh_keys, versions })
     }
@@ -292,7 +316,10 @@ fn subject_of(event: &Event) -> Option<AccountId> {
             AccountEvent::ProfileUpdated { first_name: text, .. }
             | AccountEvent::EmailChanged { email: text }
             | AccountEvent::UsernameChanged { username: Some(text) },
-        ) => Some(text.subject()),
+        )
+        | Event::Account(AccountEvent::PasswordResetRequested { address: Some(text), .. })
+        | Event::Account(AccountEvent::PasswordResetRequested { agent: Some(text), .. })
+        | Event::Refusal(RefusalEvent::Recorded { address: Some(text), .. }) => Some(text.subject()),
         _ => None,
     }
 }

@@ -1,13 +1,15 @@
-//! `/v1/auth`: come in, stay in, go out. Here is what its files share; `registration` makes accounts, also
-//! by invitation (`invited`), `session` starts,
-//! refreshes and ends sessions, `password` sets passwords.
+//! `/v1/auth`: come in, stay in, go out. Here is what its files share; `registration` makes accounts, also by invitation
+//! (`invited`), `session` starts, refreshes and ends sessions, `password` sets passwords, `recovery` those that were
+//! forgotten.
 
 mod invited;
 mod password;
+mod recovery;
 mod registration;
 mod session;
 
 pub use password::*;
+pub use recovery::*;
 pub use registration::*;
 pub use session::*;
 
@@ -54,11 +56,19 @@ const WEAK_PASSWORD: ProblemType = ProblemType {
     slug: "weak-password",
     status: 422,
     title: "The password is not good enough",
-    meaning: "It is too short, too long, or too easy to guess; detail says which, and what would be better.",
+    meaning: "It is too short, too long, too personal or too easy to guess; detail says which, and what would be better.",
+};
+
+const INVALID_RESET_TOKEN: ProblemType = ProblemType {
+    slug: "invalid-reset-token",
+    status: 422,
+    title: "The token is not valid",
+    meaning: "It is unknown, was used before, or has expired, or another one was sent: ask for another letter.",
 };
 
 /// What this stem refuses with, beside the problems of every route and those of accounts.
-pub const PROBLEMS: &[ProblemType] = &[WRONG_CREDENTIALS, INVALID_REFRESH_TOKEN, PORTAL_ACCESS_REVOKED, WEAK_PASSWORD];
+pub const PROBLEMS: &[ProblemType] =
+    &[WRONG_CREDENTIALS, INVALID_REFRESH_TOKEN, PORTAL_ACCESS_REVOKED, WEAK_PASSWORD, INVALID_RESET_TOKEN];
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -85,7 +95,7 @@ impl From<rules::Refusal> for Problem {
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
         // Rounded up: who comes a moment early is turned away again.
-        Self::too_many_requests(too_many.wait.as_secs() + 1).detail("There were too many tries to log in.")
+        Self::too_many_requests(too_many.wait.as_secs() + 1).detail("There were too many tries.")
     }
 }
 
@@ -93,7 +103,13 @@ impl From<TooMany> for Problem {
 fn at(pointer: &'static str) -> impl Fn(PasswordError) -> Problem {
     move |error| match error {
         PasswordError::Refused(refusal) => {
-            let field = FieldError::new(pointer, "weak", refusal.to_string());
+            let code = match refusal {
+                rules::Refusal::TooShort { .. } => "too-short",
+                rules::Refusal::TooLong => "too-long",
+                rules::Refusal::TooPersonal => "too-personal",
+                rules::Refusal::TooGuessable { .. } => "too-guessable",
+            };
+            let field = FieldError::new(pointer, code, refusal.to_string());
             Problem::from(refusal).errors([field])
         }
         other => other.into(),

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test, failing is how to say no")]
 
 mod imports;
+mod lockout;
+mod mail;
 mod relay;
 mod sessions;
+mod smtp;
 mod world;

@@ -1,15 +1,17 @@
 //! Writing the log through its one door, `log.append` (`migrations/log/0003_append.sql`): a batch of commands in one
 //! round trip and one transaction, each of which stands or falls alone.
 
-use super::{LogError, bounded};
+use super::{
+    LogError, bounded,
+    side::{Side, SideRows},
+};
 use crate::{
     envelope::{Recorded, StreamRef},
-    ids::{AccountId, AuthSessionId, TenantId},
+    ids::TenantId,
 };
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgPool;
-use std::fmt::Write;
 use uuid::Uuid;
 
 /// What one command wants to append.
@@ -38,60 +40,6 @@ pub struct Idempotency {
     pub request_hash: [u8; 32],
     /// What was answered, but for the position.
     pub response: Value,
-}
-
-/// Rows that commit beside the events and are not history.
-#[derive(Debug, Clone, Default)]
-pub struct Side {
-    /// Names that become a stream's own.
-    pub claims: Vec<Claim>,
-    /// Names that become free: scope and digest.
-    pub releases: Vec<(&'static str, Vec<u8>)>,
-    /// New people's wrapped keys.
-    pub subject_keys: Vec<(AccountId, Vec<u8>)>,
-    /// New password hashes (PHC strings).
-    pub credentials: Vec<(AccountId, String)>,
-    /// Sessions that begin.
-    pub sessions: Vec<OpenSession>,
-    /// Accounts all of whose sessions the decision knows: it is made anew when one has another session.
-    pub known_sessions: Vec<(AccountId, Vec<AuthSessionId>)>,
-    /// Sessions that end, and their refresh tokens with them.
-    pub ended_sessions: Vec<AuthSessionId>,
-    /// Sessions' new refresh tokens; those before them count as used.
-    pub refresh_tokens: Vec<RefreshToken>,
-}
-
-/// A name that becomes a stream's own.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    /// What kind of name.
-    pub scope: &'static str,
-    /// See [`super::Keyring::claim_digest`].
-    pub digest: Vec<u8>,
-    /// Whose it becomes.
-    pub stream: StreamRef,
-}
-
-/// A session that begins.
-#[derive(Debug, Clone)]
-pub struct OpenSession {
-    /// The session.
-    pub session_id: AuthSessionId,
-    /// Whose it is.
-    pub account_id: AccountId,
-    /// When it ends by itself.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// A session's new refresh token.
-#[derive(Debug, Clone)]
-pub struct RefreshToken {
-    /// The session.
-    pub session_id: AuthSessionId,
-    /// SHA-256 of the token.
-    pub token_hash: [u8; 32],
-    /// When it is worth nothing any more.
-    pub expires_at: DateTime<Utc>,
 }
 
 /// What became of one command.
@@ -246,98 +194,4 @@ impl<'a> Columns<'a> {
         columns.side = side.into_json();
         columns
     }
-}
-
-/// The rows of `log.write_beside`, which names their members.
-#[derive(Default)]
-struct SideRows {
-    claims: Vec<Value>,
-    releases: Vec<Value>,
-    subject_keys: Vec<Value>,
-    credentials: Vec<Value>,
-    sessions: Vec<Value>,
-    known_sessions: Vec<Value>,
-    ended_sessions: Vec<Value>,
-    refresh_tokens: Vec<Value>,
-}
-
-impl SideRows {
-    fn add(&mut self, command: i32, tenant_id: TenantId, side: &Side) {
-        self.claims.extend(side.claims.iter().map(|claim| {
-            json!({
-                "command": command, "tenant_id": tenant_id, "scope": claim.scope, "digest": bytea(&claim.digest),
-                "stream_type": claim.stream.stream_type, "stream_id": claim.stream.id,
-            })
-        }));
-        self.releases.extend(side.releases.iter().map(|(scope, digest)| {
-            json!({"command": command, "tenant_id": tenant_id, "scope": scope, "digest": bytea(digest)})
-        }));
-        self.subject_keys.extend(side.subject_keys.iter().map(|(subject_id, wrapped)| {
-            json!({
-                "command": command, "subject_id": subject_id, "tenant_id": tenant_id, "wrapped_key": bytea(wrapped),
-            })
-        }));
-        self.credentials.extend(side.credentials.iter().map(|(account_id, phc)| {
-            json!({"command": command, "account_id": account_id, "tenant_id": tenant_id, "phc": phc})
-        }));
-        self.sessions.extend(side.sessions.iter().map(|session| {
-            json!({
-                "command": command, "session_id": session.session_id, "account_id": session.account_id,
-                "tenant_id": tenant_id, "expires_at": session.expires_at,
-            })
-        }));
-        self.known_sessions.extend(
-            side.known_sessions.iter().map(
-                |(account_id, sessions)| json!({"command": command, "account_id": account_id, "sessions": sessions}),
-            ),
-        );
-        self.ended_sessions
-            .extend(side.ended_sessions.iter().map(|session_id| json!({"command": command, "session_id": session_id})));
-        self.refresh_tokens.extend(side.refresh_tokens.iter().map(|token| {
-            json!({
-                "command": command, "token_hash": bytea(&token.token_hash), "session_id": token.session_id,
-                "expires_at": token.expires_at,
-            })
-        }));
-    }
-
-    fn into_json(self) -> Option<Value> {
-        let Self {
-            claims,
-            releases,
-            subject_keys,
-            credentials,
-            sessions,
-            known_sessions,
-            ended_sessions,
-            refresh_tokens,
-        } = self;
-        let all = [
-            &claims,
-            &releases,
-            &subject_keys,
-            &credentials,
-            &sessions,
-            &known_sessions,
-            &ended_sessions,
-            &refresh_tokens,
-        ];
-        if all.iter().all(|rows| rows.is_empty()) {
-            return None;
-        }
-        Some(json!({
-            "claims": claims, "releases": releases, "subject_keys": subject_keys, "credentials": credentials,
-            "sessions": sessions, "known_sessions": known_sessions, "ended_sessions": ended_sessions,
-            "refresh_tokens": refresh_tokens,
-        }))
-    }
-}
-
-/// PostgreSQL's hexadecimal text form of bytes.
-fn bytea(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

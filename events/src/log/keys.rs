@@ -126,6 +126,24 @@ impl Keyring {
         personal::seal(json, &find, &mut rand::random)
     }
 
+    /// Seals a text for somebody, with a key at hand or a fresh one.
+    pub fn seal_text(
+        &self,
+        subject: AccountId,
+        text: &str,
+        fresh: &[(AccountId, DataKey)],
+    ) -> Result<Vec<u8>, SealError> {
+        let fresh = fresh.iter().find(|(of, _)| *of == subject).map(|(_, key)| key.clone());
+        let key = fresh.or_else(|| self.find(subject)).ok_or(SealError::NoKey(subject))?;
+        key.seal(subject, rand::random(), text.as_bytes())
+    }
+
+    /// Opens what [`Self::seal_text`] made, with a key at hand.
+    pub fn open_text(&self, subject: AccountId, sealed: &[u8]) -> Result<String, SealError> {
+        let key = self.find(subject).ok_or(SealError::NoKey(subject))?;
+        String::from_utf8(key.open(subject, sealed)?).map_err(|_| SealError::Damaged)
+    }
+
     /// Opens all personal data in `json` whose keys are at hand. What does not open stays sealed.
     pub fn open(&self, json: &mut Value) {
         if let Err(error) = personal::open(json, &|subject| self.find(subject)) {

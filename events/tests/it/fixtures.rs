@@ -15,6 +15,7 @@ use events::{
     invitation::InvitationEvent,
     payment::{PaymentEvent, Provider},
     personal::{self, DataKey},
+    refusal::RefusalEvent,
     submission::{Answer, Response, Scored, SubmissionEvent},
     tenant::DEFAULT_TENANT,
 };
@@ -95,6 +96,12 @@ fn one_of_each() -> Vec<Event> {
         .into(),
         InvitationEvent::Accepted { account_id: ADA }.into(),
         InvitationEvent::Revoked {}.into(),
+        AccountEvent::PasswordResetRequested {
+            expires_at: at,
+            address: Some(adas(text("192.0.2.1"))),
+            agent: Some(adas(text("a browser"))),
+        }
+        .into(),
         AuthSessionEvent::Started {
             account_id: ADA,
             scope: SessionScope::Full,
@@ -166,6 +173,17 @@ fn one_of_each() -> Vec<Event> {
             ],
             result: Some(Scored { score: 2, max_score: 2, passed: Some(true) }),
             banked: false,
+        }
+        .into(),
+        RefusalEvent::Recorded {
+            command: text("auth_session.log_in"),
+            problem: text("wrong-credentials"),
+            account_id: Some(ADA),
+            address: Some(adas(text("192.0.2.1"))),
+            origin: Some(text("9a1f0c3b5d7e8f60")),
+            count: 3,
+            first_at: at,
+            last_at: at,
         }
         .into(),
     ]

@@ -3,7 +3,7 @@
 use events::{
     account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
     auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
-    invitation::InvitationEvent, payment::PaymentEvent, submission::SubmissionEvent,
+    invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent,
 };
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn schemas() -> BTreeMap<String, String> {
     of::<PaymentEvent>(&mut all);
     of::<AssessmentEvent>(&mut all);
     of::<SubmissionEvent>(&mut all);
+    of::<RefusalEvent>(&mut all);
     all
 }
 

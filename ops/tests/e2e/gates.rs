@@ -39,6 +39,8 @@ pub const GATES: &[(&str, Gate)] = &[
     ("POST /v1/auth/bootstrap", Open("before the first superadmin there is nobody; a secret of the operator's opens it")),
     ("POST /v1/auth/login", Open("tokens come from here")),
     ("POST /v1/auth/refresh", Open("the refresh token is in the body, and the access token may have expired")),
+    ("POST /v1/auth/forgot-password", Open("whoever forgot the password cannot log in")),
+    ("POST /v1/auth/reset-password", Open("the token of the letter is in the body")),
     ("POST /v1/auth/logout", AnyScope("whoever came in may go out")),
     ("POST /v1/auth/set-password", AnyScope("it is what a token of a temporary password is for")),
 
@@ -170,6 +172,13 @@ pub async fn sample(world: &World, academy: &Academy, operation: &Operation) -> 
     }
     let body = match operation.key().as_str() {
         "POST /v1/auth/refresh" => json!({"refresh_token": refresh_token(world, "learner").await}),
+        "POST /v1/auth/reset-password" => {
+            // Of somebody of their own: their sessions end with it.
+            let registration = body_of("POST /v1/auth/register", academy);
+            world.post("/v1/auth/register", "", registration.clone()).await.expect(201);
+            let token = world.reset_token(registration["email"].as_str().unwrap()).await;
+            json!({"token": token, "new_password": PASSWORD})
+        }
         key => body_of(key, academy),
     };
     let call = if body.is_null() { call } else { call.json(&body) };
@@ -185,6 +194,7 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         "POST /v1/auth/bootstrap" => first_superadmin(),
         "POST /v1/auth/login" => json!({"email": "learner@example.org", "password": PASSWORD}),
         "POST /v1/auth/set-password" => json!({"new_password": PASSWORD, "current_password": PASSWORD}),
+        "POST /v1/auth/forgot-password" => json!({"email": "nobody@example.org"}),
         "POST /v1/accounts" => person(&unique(), "learner"),
         "PATCH /v1/accounts/{id}" => json!({"bio": unique()}),
         "POST /v1/accounts/{id}/role" => json!({"role": "instructor"}),

@@ -33,6 +33,8 @@ pub struct World {
     pub stream: TestStream,
     pem: Secret,
     signer: Signer,
+    /// Where letters are written to.
+    outbox: PathBuf,
 }
 
 pub fn binary(name: &str) -> PathBuf {
@@ -66,6 +68,7 @@ impl World {
             stream,
             pem,
             signer,
+            outbox: env::temp_dir().join(format!("outbox-{}", Uuid::new_v4())),
         };
         let (projector, commands, queries) =
             (world.spawn("projector", &[]), world.spawn("command-api", &[]), world.spawn("query-api", &[]));
@@ -148,6 +151,11 @@ impl World {
             .env("ARGON2_MEMORY_KIB", "1024")
             .env("LOGIN_RATE_PER_MINUTE", "0")
             .env("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0")
+            .env("RESET_RATE_PER_HOUR", "0")
+            .env("RESET_RATE_PER_ADDRESS_PER_HOUR", "0")
+            .env("REGISTRATION_RATE_PER_ADDRESS_PER_MINUTE", "0")
+            .env("LOCKOUT_FAILURES", "0")
+            .env("MAIL_OUTBOX", &self.outbox)
             .stderr(Stdio::inherit());
         command
     }
@@ -196,6 +204,26 @@ impl World {
     pub async fn log_in(&self, email: &str, password: &str) -> String {
         let body = self.post("/v1/auth/login", "", json!({"email": email, "password": password})).await.expect(200);
         body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// What was written to an address so far, the first letter first.
+    pub fn letters(&self, to: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.outbox).into_iter().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
+        paths.sort();
+        let letters = paths.iter().map(|path| std::fs::read_to_string(path).unwrap());
+        letters.filter(|letter| letter.contains(&format!("To: {to}\r\n"))).collect()
+    }
+
+    /// The token of a letter that is written when the password of an account was forgotten.
+    pub async fn reset_token(&self, email: &str) -> String {
+        let before = self.letters(email).len();
+        self.post("/v1/auth/forgot-password", "", json!({"email": email})).await.expect(202);
+        let letter = async || self.letters(email).into_iter().nth(before);
+        let letter = eventually("the letter", Duration::from_secs(10), letter).await;
+        let (_, token) = letter.split_once("reset-password#").expect("a link");
+        token.split_whitespace().next().unwrap().to_owned()
     }
 
     /// An access token of nobody whom the system knows, signed as it signs.
@@ -260,6 +288,7 @@ struct Addresses {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.outbox);
         for process in self.processes.get_mut().unwrap_or_else(PoisonError::into_inner) {
             let _ = process.kill();
             let _ = process.wait();

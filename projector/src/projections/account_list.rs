@@ -82,9 +82,13 @@ fn fold(accounts: &mut BTreeMap<Key, Row>, fact: &Fact<'_>, event: &AccountEvent
         return;
     }
     let Some(row) = accounts.get_mut(&fact.key()) else { return };
-    (row.updated_at, row.version) = (fact.at, fact.version);
+    row.version = fact.version;
+    // What others try changes nothing of the account.
+    if !matches!(event, AccountEvent::PasswordResetRequested { .. }) {
+        row.updated_at = fact.at;
+    }
     match event {
-        AccountEvent::Registered { .. } => {}
+        AccountEvent::Registered { .. } | AccountEvent::PasswordResetRequested { .. } => {}
         AccountEvent::ProfileUpdated { first_name, last_name, bio, avatar_url } => {
             row.first_name = first_name.known().cloned();
             row.last_name = last_name.known().cloned();

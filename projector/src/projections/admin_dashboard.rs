@@ -78,7 +78,8 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             | Event::AccountImport(_)
             | Event::Invitation(_)
             | Event::Category(_)
-            | Event::Assessment(_) => {}
+            | Event::Assessment(_)
+            | Event::Refusal(_) => {}
         }
     }
     save_accounts(connection, accounts.into_values().collect()).await?;
@@ -118,6 +119,7 @@ fn fold_account(
         }
         AccountEvent::ProfileUpdated { .. }
         | AccountEvent::PasswordSet { .. }
+        | AccountEvent::PasswordResetRequested { .. }
         | AccountEvent::PortalAccessChanged { .. }
         | AccountEvent::EmailChanged { .. }
         | AccountEvent::UsernameChanged { .. }

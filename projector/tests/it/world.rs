@@ -214,6 +214,7 @@ fn stream_type(event: &Event) -> &'static str {
         Event::Enrollment(_) => Enrollment::STREAM_TYPE,
         Event::Payment(_) => Payment::STREAM_TYPE,
         Event::Assessment(_) => Assessment::STREAM_TYPE,
+        Event::Refusal(_) => events::refusal::Refusal::STREAM_TYPE,
         Event::Submission(_) => Attempts::STREAM_TYPE,
     }
 }

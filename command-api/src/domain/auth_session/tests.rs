@@ -70,6 +70,14 @@ fn a_deactivated_account_cannot_be_told_from_a_wrong_password() {
 }
 
 #[test]
+fn a_locked_account_cannot_be_told_from_a_wrong_password_and_opens_by_itself() {
+    let locked = Account { locked_until: Some(NOW + TimeDelta::minutes(15)), ..account() };
+    assert_eq!(log_in(&locked), Err(Refusal::WrongCredentials));
+    let opened = Account { locked_until: Some(NOW), ..account() };
+    assert!(log_in(&opened).is_ok());
+}
+
+#[test]
 fn without_portal_access_nobody_logs_in() {
     let revoked = Account { portal_access: false, ..account() };
     assert_eq!(log_in(&revoked), Err(Refusal::PortalAccessRevoked));

@@ -9,6 +9,7 @@ use crate::{
     },
     execute::{Answer, Executor, Reply},
     http::context::AnyScope,
+    lockout::Failures,
     openapi::Done,
     passwords::Passwords,
     state::{LoginLimits, Tried},
@@ -49,6 +50,7 @@ pub async fn set_password(
     State(executor): State<Executor>,
     State(passwords): State<Passwords>,
     State(limits): State<LoginLimits>,
+    State(failures): State<Failures>,
     AnyScope(context, scope): AnyScope,
     Json(body): Json<SetPassword>,
 ) -> Result<Answer, Problem> {
@@ -58,8 +60,11 @@ pub async fn set_password(
     if let Some(current) = current {
         // Whoever has stolen a token may not guess the password at leisure.
         limits.check_account(&Tried::Account(actor.account_id))?;
-        if !passwords.verify(current, verified.clone()).await? {
-            return Err(Refusal::WrongCredentials.into());
+        if !passwords.verify(current, verified.clone()).await?.is_right() {
+            failures.count(context.tenant_id, actor.account_id);
+            let problem = Problem::from(Refusal::WrongCredentials);
+            executor.refused(&context, "account.set_password", &problem, None);
+            return Err(problem);
         }
     }
     // Hashed once, however often the command is decided.
@@ -91,7 +96,7 @@ pub async fn set_password(
 }
 
 /// What somebody who knows the person would try as their password.
-fn known_of(account: &Account) -> Vec<String> {
+pub(super) fn known_of(account: &Account) -> Vec<String> {
     let Some(Profile { email, username, first_name, last_name, .. }) = account.profile.clone() else {
         return Vec::new();
     };

@@ -15,10 +15,11 @@ use crate::{
     execute::{Answer, Context, Executor, Reply},
     http::{
         account::{email_address, found, person_name, tidy, user_name},
-        context::Anonymous,
+        context::{Anonymous, ClientAddress},
     },
     openapi::Done,
     passwords::Passwords,
+    state::RegistrationLimits,
 };
 use axum::{
     extract::State,
@@ -90,14 +91,18 @@ pub struct Registered {
     (status = 403, description = "`registration-closed`, `invalid-invitation`"),
     (status = 409, description = "`email-taken`, `username-taken`"),
     (status = 422, description = "`weak-password`"),
+    (status = 429, description = "`too-many-requests`"),
 ))]
 pub async fn register(
     State(executor): State<Executor>,
     State(passwords): State<Passwords>,
     State(settings): State<Arc<Settings>>,
+    State(limits): State<RegistrationLimits>,
+    ClientAddress(address): ClientAddress,
     anonymous: Anonymous,
     Json(body): Json<Register>,
 ) -> Result<Response, Problem> {
+    limits.check_address(address)?;
     let context = anonymous.in_tenant(body.tenant.as_deref())?;
     let person = Person {
         account_id: AccountId::new(Uuid::now_v7()),

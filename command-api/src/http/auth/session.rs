@@ -13,7 +13,8 @@ use crate::{
         account::{EMAIL_SCOPE, USERNAME_SCOPE},
         context::{Anonymous, AnyScope, ClientAddress},
     },
-    passwords::Passwords,
+    lockout::Failures,
+    passwords::{Passwords, Verdict},
     state::{LoginLimits, Tried},
 };
 use axum::{extract::State, http::StatusCode};
@@ -101,6 +102,7 @@ pub async fn log_in(
     State(passwords): State<Passwords>,
     State(signer): State<Signer>,
     State(limits): State<LoginLimits>,
+    State(failures): State<Failures>,
     State(settings): State<Arc<Settings>>,
     ClientAddress(address): ClientAddress,
     anonymous: Anonymous,
@@ -108,7 +110,7 @@ pub async fn log_in(
 ) -> Result<Answer, Problem> {
     let context = anonymous.in_tenant(body.tenant.as_deref())?;
     limits.check_address(address)?;
-    let (scope, name) = name_of(&body);
+    let (scope, name) = normal_name(body.email.as_deref(), body.username.as_deref());
     let digest = keyring.claim_digest(scope, &name);
     let found = executor.log().find_claim(context.tenant_id, scope, &digest).await.map_err(unreadable)?;
     let found = found.map(|stream| AccountId::new(stream.id));
@@ -117,14 +119,21 @@ pub async fn log_in(
     // Nobody's password is looked up and verified too: whether there is an account must not show in the time it takes.
     let account_id = found.unwrap_or(AccountId::new(Uuid::nil()));
     let phc = executor.find_credential(account_id).await?;
-    if !passwords.verify(Password::new(&body.password), phc.clone()).await? {
-        return Err(Refusal::WrongCredentials.into());
-    }
+    let may_try = may_try(&executor, &context, found).await?;
+    let verdict = passwords.verify(Password::new(&body.password), phc.clone().filter(|_| may_try)).await?;
+    let Verdict::Right { upgrade } = verdict else {
+        let problem = Problem::from(Refusal::WrongCredentials);
+        executor.refused(&context, "auth_session.log_in", &problem, found);
+        if let Some(account_id) = found {
+            failures.count(context.tenant_id, account_id);
+        }
+        return Err(problem);
+    };
 
     let session_id = AuthSessionId::new(Uuid::now_v7());
     let refresh_token = RefreshToken::generate();
     let (executor, context, signer, lifetimes) = (&executor, &context, &signer, settings.lifetimes);
-    let (phc, refresh_token) = (&phc, &refresh_token);
+    let (phc, refresh_token, upgrade) = (&phc, &refresh_token, &upgrade);
     executor
         .execute(context, "auth_session.log_in", |work| {
             Box::pin(async move {
@@ -139,6 +148,9 @@ pub async fn log_in(
                     work.set_refresh_token(session_id, refresh_token.hash(), expires_at);
                     refresh_token
                 });
+                if let Some(upgrade) = upgrade {
+                    work.set_credential(account_id, upgrade.clone());
+                }
                 work.append::<AuthSession>(session_id, events);
                 logged_in(signer, context, session_id, account_id, &account.state, refresh_token)
             })
@@ -146,15 +158,26 @@ pub async fn log_in(
         .await
 }
 
+/// Whether any password would do. What is remembered may be too old to refuse somebody on: then the log says.
+async fn may_try(executor: &Executor, context: &Context, found: Option<AccountId>) -> Result<bool, Problem> {
+    let Some(id) = found else { return Ok(false) };
+    let remembered = executor.peek::<Account>(context, id, true).await?;
+    if auth_session::may_try(&remembered.state, context) {
+        return Ok(true);
+    }
+    let account = executor.peek::<Account>(context, id, false).await?;
+    Ok(auth_session::may_try(&account.state, context))
+}
+
 /// The scope and the normal form of the name. What can be no name is taken as it stands: nobody has it.
-fn name_of(body: &LogIn) -> (&'static str, String) {
-    match (&body.email, &body.username) {
+pub(super) fn normal_name(email: Option<&str>, username: Option<&str>) -> (&'static str, String) {
+    match (email, username) {
         (_, Some(text)) => {
             let username = Username::try_new(text).map(|username| username.as_str().to_owned());
-            (USERNAME_SCOPE, username.unwrap_or_else(|_| text.clone()))
+            (USERNAME_SCOPE, username.unwrap_or_else(|_| text.to_owned()))
         }
         (email, None) => {
-            let text = email.as_deref().unwrap_or_default();
+            let text = email.unwrap_or_default();
             let email = Email::try_new(text).map(|email| email.as_str().to_owned());
             (EMAIL_SCOPE, email.unwrap_or_else(|_| text.to_owned()))
         }
@@ -323,7 +346,10 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_in_the_form_that_it_was_claimed_in() {
-        let name = |body: &str| name_of(&decoded(body).ok().unwrap());
+        let name = |body: &str| {
+            let body = decoded(body).ok().unwrap();
+            normal_name(body.email.as_deref(), body.username.as_deref())
+        };
         assert_eq!(
             name(r#"{"email": " Ada@Example.org", "password": "x"}"#),
             (EMAIL_SCOPE, "ada@example.org".to_owned())

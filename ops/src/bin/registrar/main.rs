@@ -57,7 +57,7 @@ enum Command {
     Torture(torture::Torture),
     /// Bring the databases to today's schema, or tell how far they are
     Migrate(migrate::Migrate),
-    /// Draw the secrets that the processes read from files, where they are missing
+    /// Draw the secrets that the processes read from files, where they are missing, or rotate the signing key
     Keys(keys::DrawKeys),
     /// Post a sample academy to a running system
     Seed(seed::Seed),
@@ -99,7 +99,7 @@ async fn main() -> ExitCode {
         Command::Test(test) => test.run().await.map_err(Error::from),
         Command::Torture(torture) => torture.run().await.map_err(Error::from),
         Command::Migrate(migrate) => migrate.run().await.map_err(Error::from),
-        Command::Keys(keys) => keys.run().map_err(Error::from),
+        Command::Keys(keys) => keys.run().await.map_err(Error::from),
         Command::Bootstrap(bootstrap) => bootstrap.run().await.map_err(Error::from),
         Command::Account(account) => account.run().await.map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),

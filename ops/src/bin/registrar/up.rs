@@ -188,7 +188,7 @@ impl Up {
             logins,
         };
         state.write(instance)?;
-        summary::print(&state, &places.moved, self.background);
+        summary::print(&state, &places.moved, processes::outbox(instance).as_deref(), self.background);
         supervisor.cancel().cancelled().await;
         Ok(())
     }

@@ -28,6 +28,7 @@ pub async fn reach(world: &World) {
     log_in(world).await;
     refresh(world).await;
     set_password(world).await;
+    recover(world).await;
     limits(world).await;
 }
 
@@ -43,7 +44,7 @@ fn registration(member: &str, value: &str) -> Value {
 async fn register(world: &World) {
     let path = "/v1/auth/register";
     let weak = refused(world, post(path, "", &registration("password", "short")), 422, "weak-password").await;
-    assert_eq!((&weak["errors"][0]["pointer"], &weak["errors"][0]["code"]), (&json!("/password"), &json!("weak")));
+    assert_eq!((&weak["errors"][0]["pointer"], &weak["errors"][0]["code"]), (&json!("/password"), &json!("too-short")));
     world.post(path, "", registration("last_name", "First")).await.expect(201);
     refused(world, post(path, "", &registration("username", "other")), 409, "email-taken").await;
     refused(world, post(path, "", &registration("email", "other@example.org")), 409, "username-taken").await;
@@ -90,11 +91,27 @@ async fn set_password(world: &World) {
     assert_eq!(missing["errors"][0]["pointer"], "/current_password");
 }
 
+async fn recover(world: &World) {
+    let path = "/v1/auth/reset-password";
+    let body = |token: &str, password: &str| json!({"token": token, "new_password": password});
+    refused(world, post(path, "", &body("unknown", PASSWORD)), 422, "invalid-reset-token").await;
+    let token = world.reset_token("learner@example.org").await;
+    let weak = refused(world, post(path, "", &body(&token, "password1234")), 422, "weak-password").await;
+    assert_eq!(weak["errors"][0]["pointer"], "/new_password");
+    let unknown = json!({"email": "learner@example.org", "tenant": "nowhere"});
+    refused(world, post("/v1/auth/forgot-password", "", &unknown), 422, "invalid-request").await;
+}
+
 /// Where one try a minute is allowed, a second one waits.
 async fn limits(world: &World) {
     let admin = sign_in(world, "admin").await;
     create(world, &admin, "hasty", "learner").await;
-    let strict = world.another("command-api", &[("LOGIN_RATE_PER_MINUTE", "1")]).await;
+    let settings = [
+        ("LOGIN_RATE_PER_MINUTE", "1"),
+        ("RESET_RATE_PER_ADDRESS_PER_HOUR", "1"),
+        ("REGISTRATION_RATE_PER_ADDRESS_PER_MINUTE", "1"),
+    ];
+    let strict = world.another("command-api", &settings).await;
     let wrong = json!({"email": "hasty@example.org", "password": "a guess"});
     let send = async |path: &str, token: &str, body: &Value| {
         let answer = world.client.send(&strict, post(path, token, body)).await;
@@ -108,4 +125,17 @@ async fn limits(world: &World) {
     let wrong = json!({"new_password": PASSWORD, "current_password": "a guess"});
     assert_eq!(send(path, &learner, &wrong).await, (401, "wrong-credentials".to_owned(), false));
     assert_eq!(send(path, &learner, &wrong).await, (429, "too-many-requests".to_owned(), true));
+    let path = "/v1/auth/reset-password";
+    let unknown = json!({"token": "unknown", "new_password": PASSWORD});
+    assert_eq!(send(path, "", &unknown).await, (422, "invalid-reset-token".to_owned(), false));
+    assert_eq!(send(path, "", &unknown).await, (429, "too-many-requests".to_owned(), true));
+    let path = "/v1/auth/forgot-password";
+    assert_eq!(
+        send(path, "", &json!({"email": "nobody@example.org"})).await,
+        (429, "too-many-requests".to_owned(), true)
+    );
+    let path = "/v1/auth/register";
+    let weak = registration("password", "short");
+    assert_eq!(send(path, "", &weak).await, (422, "weak-password".to_owned(), false));
+    assert_eq!(send(path, "", &weak).await, (429, "too-many-requests".to_owned(), true));
 }

@@ -31,7 +31,15 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 fn is_setting(name: &str) -> bool {
-    const PREFIXES: [&str; 12] = [
+    const PREFIXES: [&str; 20] = [
+        "SMTP_",
+        "MAIL_",
+        "RESET_",
+        "LOCKOUT_",
+        "REFUSAL_",
+        "SESSION_SWEEP_",
+        "LOGIN_RATE_",
+        "REGISTRATION_RATE_",
         "PG",
         "NATS_",
         "ARGON2_",

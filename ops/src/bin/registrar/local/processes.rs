@@ -1,7 +1,12 @@
 //! The three processes of Registrar on this machine: one table of what they are called, where they listen and what they
 //! are given.
 
-use std::{env, ffi::OsString, path::Path, time::Duration};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
 use reqwest::Client;
@@ -36,7 +41,7 @@ pub const PROCESSES: [Process; 3] = [
 ];
 
 /// Settings of the processes that pass from the operator's environment; what connects them to each other does not.
-const PASSED_ON: [&str; 17] = [
+const PASSED_ON: [&str; 35] = [
     "LOG_FORMAT",
     "LOG_LEVEL",
     "DATABASE_POOL_SIZE",
@@ -54,6 +59,34 @@ const PASSED_ON: [&str; 17] = [
     "BATCH_SIZE",
     "CORS_ALLOWED_ORIGINS",
     "DOCS",
+    "SESSION_SWEEP_SECONDS",
+    "ARGON2_QUEUE",
+    "LOGIN_RATE_PER_ADDRESS_PER_MINUTE",
+    "RESET_RATE_PER_HOUR",
+    "RESET_RATE_PER_ADDRESS_PER_HOUR",
+    "REGISTRATION_RATE_PER_ADDRESS_PER_MINUTE",
+    "LOCKOUT_FAILURES",
+    "LOCKOUT_MINUTES",
+    "REFUSAL_WINDOW_SECONDS",
+    "SMTP_HOST",
+    "SMTP_PORT",
+    "SMTP_TLS",
+    "SMTP_USERNAME",
+    "SMTP_PASSWORD",
+    "SMTP_PASSWORD_FILE",
+    "SMTP_CA_FILE",
+    "MAIL_FROM",
+    "RESET_PASSWORD_URL",
+];
+
+/// On one's own machine nobody is kept waiting: limits that the operator sets all the same pass on.
+const GENEROUS: [(&str, &str); 6] = [
+    ("LOGIN_RATE_PER_MINUTE", "0"),
+    ("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0"),
+    ("RESET_RATE_PER_HOUR", "0"),
+    ("RESET_RATE_PER_ADDRESS_PER_HOUR", "0"),
+    ("REGISTRATION_RATE_PER_ADDRESS_PER_MINUTE", "0"),
+    ("LOCKOUT_FAILURES", "0"),
 ];
 
 /// A role's access to both databases.
@@ -145,6 +178,12 @@ fn choose_ports() -> Result<([Addresses; 3], Vec<String>), Error> {
     Ok((addresses, moved))
 }
 
+/// The folder that mail is written to, unless the operator has a server for it.
+pub fn outbox(instance: &Instance) -> Option<PathBuf> {
+    let has_server = env::var_os("SMTP_HOST").is_some_and(|host| !host.is_empty());
+    (!has_server).then(|| instance.path("mail"))
+}
+
 fn program(
     instance: &Instance,
     wiring: &Wiring<'_>,
@@ -157,6 +196,7 @@ fn program(
     let keys = wiring.keys;
     let mut environment: Vec<(&'static str, OsString)> =
         vec![("LOG_FORMAT", "text".into()), ("DOCS", "true".into()), ("NO_COLOR", "1".into())];
+    environment.extend(GENEROUS.map(|(name, value)| (name, value.into())));
     environment.extend(PASSED_ON.iter().filter_map(|name| Some((*name, env::var_os(name)?))));
     environment.push(("OPERATIONS_ADDRESS", format!("127.0.0.1:{}", addresses.operations).into()));
     environment.extend(addresses.listen.map(|port| ("LISTEN_ADDRESS", format!("127.0.0.1:{port}").into())));
@@ -171,11 +211,15 @@ fn program(
             nats,
             master_key,
             ("SIGNING_KEY_FILE", keys.signing_key.clone().into()),
+            ("JWKS_FILE", keys.jwks.clone().into()),
             ("BOOTSTRAP_TOKEN_FILE", keys.bootstrap_token.clone().into()),
         ],
         "projector" => vec![log_url, read_url, nats, master_key],
         _ => vec![read_url, ("JWKS_FILE", keys.jwks.clone().into())],
     });
+    if let Some(outbox) = outbox(instance).filter(|_| process.name == "command-api") {
+        environment.push(("MAIL_OUTBOX", outbox.into()));
+    }
     Ok(Program {
         name: process.name,
         path: wiring.binaries.join(process.name),

@@ -1,12 +1,14 @@
 //! What the operator reads when everything is ready: where it is, who can log in, and four commands to paste.
 
+use std::path::Path;
+
 use crate::local::{
     console,
     state::{Login, State},
 };
 
 /// Prints it.
-pub fn print(state: &State, moved: &[String], background: bool) {
+pub fn print(state: &State, moved: &[String], outbox: Option<&Path>, background: bool) {
     let mut lines = vec![String::new(), "Registrar is ready.".to_owned(), String::new()];
     lines.extend(moved.iter().cloned());
     lines.extend([
@@ -19,6 +21,9 @@ pub fn print(state: &State, moved: &[String], background: bool) {
         format!("  the views {}", state.read_database_url),
         format!("  NATS      {}", state.nats_url),
     ]);
+    if let Some(outbox) = outbox {
+        lines.push(format!("  mail      {}   a file for each letter that would be sent", outbox.display()));
+    }
     if !state.logins.is_empty() {
         lines.extend([String::new(), "Log-ins:".to_owned(), String::new()]);
         lines.extend(state.logins.iter().map(Login::row));
