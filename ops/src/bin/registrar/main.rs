@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
+mod bench;
 mod down;
 mod keys;
 mod local;
@@ -56,6 +57,8 @@ enum Command {
     Seed(seed::Seed),
     /// Rebuild, verify and steer the views
     Projection(projection::Projection),
+    /// Measure how fast it is on this machine
+    Bench(bench::Bench),
 }
 
 /// Why a subcommand failed.
@@ -69,6 +72,8 @@ enum Error {
     Migrate(#[from] migrate::Error),
     #[error(transparent)]
     Seed(#[from] seed::SeedError),
+    #[error(transparent)]
+    Bench(#[from] bench::Error),
 }
 
 #[tokio::main]
@@ -82,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Keys(keys) => keys.run().map_err(Error::from),
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
         Command::Projection(projection) => projection.run().map_err(Error::from),
+        Command::Bench(bench) => bench.run().await.map_err(Error::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

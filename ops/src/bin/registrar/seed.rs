@@ -5,7 +5,7 @@
 
 mod academy;
 mod catalogue;
-mod client;
+pub mod client;
 mod history;
 mod learners;
 mod plan;
