@@ -10,6 +10,7 @@ use command_api::{
     revocation,
     state::{LoginLimits, State},
     sweep,
+    tail::Tail,
 };
 use events::{
     bus::{Bus, BusError},
@@ -84,7 +85,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(config.master_key.expose())?);
     let log = LogReader::new(pool.clone(), keyring.clone());
     let (head, head_moves) = watch::channel(0);
-    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head);
+    let tail = Tail::default();
+    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head, tail.clone());
 
     let passwords = Passwords::start(config.password_cost, config.password_policy)?;
     let (signer, verifier) = keys::start(&config)?;
@@ -101,7 +103,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
         .await?;
 
-    let (relay, flush) = (Relay::new(log, bus), CancellationToken::new());
+    let (relay, flush) = (Relay::new(log, bus).fed_by(tail), CancellationToken::new());
     shutdown.spawn("appender", drain(appending, shutdown.clone(), flush.clone()));
     shutdown.spawn("relay", async move {
         relay.run(head_moves, flush).await;

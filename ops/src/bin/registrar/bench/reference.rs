@@ -7,14 +7,10 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::local::{
-    files, job,
-    project::Instance,
-    servers::postgres::{Postgres, SUPERUSER},
-};
+use crate::local::{files, job, keys, project::Instance, servers::postgres::Postgres};
 
-/// The database of the reference tables.
-const DATABASE: &str = "reference";
+/// The database of the reference tables, and who owns it.
+const NAME: &str = "reference";
 /// Rows that can be selected.
 const ROWS: u32 = 100_000;
 
@@ -92,8 +88,16 @@ impl Reference {
         metadata: String,
     ) -> Result<Self, Error> {
         let mut connection = super::world::connect(&postgres.url("postgres")).await?;
-        execute(&mut connection, format!("create database {DATABASE}")).await?;
-        let mut connection = super::world::connect(&postgres.url(DATABASE)).await?;
+        // Hundreds of clients log in at once; how long that takes is not what is measured.
+        let password = keys::password();
+        for statement in [
+            "set scram_iterations = 1".to_owned(),
+            format!("create role {NAME} login password '{password}'"),
+            format!("create database {NAME} owner {NAME}"),
+        ] {
+            execute(&mut connection, statement).await?;
+        }
+        let mut connection = super::world::connect(&postgres.url_of(NAME, &password, NAME)).await?;
         execute(&mut connection, TABLES.to_owned()).await?;
         let rows = format!(
             "insert into accounts select n, gen_random_uuid(), 'learner' || n || '@example.org', 'learner', \
@@ -110,14 +114,7 @@ impl Reference {
             let path = folder.join(name);
             std::fs::write(&path, script).map_err(files::failed("write", &path))?;
         }
-        Ok(Self {
-            program: postgres.program("pgbench"),
-            password: postgres.password().to_owned(),
-            port: postgres.port,
-            folder,
-            data,
-            metadata,
-        })
+        Ok(Self { program: postgres.program("pgbench"), password, port: postgres.port, folder, data, metadata })
     }
 
     /// Runs a script with so many clients, prepared statements, and as many threads as there are processors.
@@ -135,7 +132,7 @@ impl Reference {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(clients);
         let mut pgbench = job::command(&self.program);
         pgbench
-            .args(["--no-vacuum", "--protocol=prepared", "--host=127.0.0.1", "--username", SUPERUSER])
+            .args(["--no-vacuum", "--protocol=prepared", "--host=127.0.0.1", "--username", NAME])
             .arg(format!("--port={}", self.port))
             .arg(format!("--client={clients}"))
             .arg(format!("--jobs={threads}"))
@@ -148,7 +145,7 @@ impl Reference {
             pgbench.arg("-D").arg(format!("data={}", self.data));
             pgbench.arg("-D").arg(format!("metadata={}", self.metadata));
         }
-        pgbench.arg(DATABASE);
+        pgbench.arg(NAME);
         let answer = cancel.run_until_cancelled(job::answer("pgbench", &mut pgbench)).await;
         let answer = answer.unwrap_or(Err(crate::local::Error::Interrupted))?;
         parse(&answer).ok_or(Error::Pgbench(answer))

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -58,12 +58,6 @@ pub struct World<'a> {
     pub keys: Keys,
     /// Where its processes are.
     pub places: Places,
-    /// Its NATS.
-    pub nats_url: String,
-    /// The folder of the binaries.
-    pub binaries: PathBuf,
-    /// Each process's access to the databases.
-    pub access: Vec<Access>,
     client: reqwest::Client,
 }
 
@@ -94,7 +88,7 @@ impl<'a> World<'a> {
         }
         let keys = Keys::prepare(instance)?;
         let wiring = Wiring {
-            access: access.clone(),
+            access,
             nats_url: &nats_url,
             keys: &keys,
             binaries,
@@ -103,8 +97,7 @@ impl<'a> World<'a> {
         };
         let places = processes::start(instance, &wiring, supervisor).await?;
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap_or_default();
-        let binaries = binaries.to_path_buf();
-        Ok(Self { instance, supervisor, postgres, keys, places, nats_url, binaries, access, client })
+        Ok(Self { instance, supervisor, postgres, keys, places, client })
     }
 
     /// Where the command API listens.

@@ -28,8 +28,7 @@ use super::{
 };
 
 const NAME: &str = "PostgreSQL";
-/// Who owns the cluster.
-pub const SUPERUSER: &str = "postgres";
+const SUPERUSER: &str = "postgres";
 
 /// `fast`: ends the sessions, writes a checkpoint, stops; after the grace `immediate`, from which it recovers.
 const FAST: Stop = Stop { ask: Signal::SIGINT, grace: Duration::from_secs(30), end: Signal::SIGQUIT };
@@ -56,11 +55,6 @@ impl Postgres {
     /// The superuser's URL of a database.
     pub fn url(&self, database: &str) -> String {
         self.url_of(SUPERUSER, &self.password, database)
-    }
-
-    /// The superuser's password.
-    pub fn password(&self) -> &str {
-        &self.password
     }
 
     /// A program of PostgreSQL, such as `pgbench`: that of the server itself, else the one on the PATH.
