@@ -34,6 +34,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Most of what a request costs beside its I/O is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The name of this process in logs, metrics and connections.
 const SERVICE: &str = "command-api";
 

@@ -102,7 +102,7 @@ mod tests {
         tail.extend([at(1)]);
         assert_eq!(positions(&tail, 0), None);
         tail.want(true);
-        tail.extend((1..=CAPACITY as i64 + 1).map(at));
+        tail.extend((1..=i64::try_from(CAPACITY).unwrap() + 1).map(at));
         assert_eq!(positions(&tail, 0), None);
         assert_eq!(positions(&tail, 1), Some(vec![2, 3, 4]));
         tail.want(false);

@@ -62,6 +62,9 @@ pub struct Bench {
     /// How often each is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     repetitions: u32,
+    /// Connections at once, for the commands
+    #[arg(long, value_delimiter = ',', default_values_t = throughput::LEVELS, value_name = "NUMBERS")]
+    connections: Vec<usize>,
     /// Learners who are signed in
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=10_000))]
     learners: u32,
@@ -145,6 +148,8 @@ pub struct Plan {
     pub length: Duration,
     /// How often each is measured.
     pub repetitions: u32,
+    /// Connections at once, for the commands.
+    pub connections: Vec<usize>,
     /// Ends all of it.
     pub cancel: CancellationToken,
     quiet: bool,
@@ -173,8 +178,13 @@ impl Bench {
         let instance = project.instance(&format!("bench-{}", std::process::id()))?;
         let lock = instance.lock()?;
         let supervisor = Supervisor::new(&instance, cancel.clone());
-        let plan =
-            Plan { length: Duration::from_secs(self.seconds), repetitions: self.repetitions, cancel, quiet: self.json };
+        let plan = Plan {
+            length: Duration::from_secs(self.seconds),
+            repetitions: self.repetitions,
+            connections: self.connections.clone(),
+            cancel,
+            quiet: self.json,
+        };
         let measured = self.measure(&plan, &instance, &binaries, &supervisor).await;
         supervisor.stop().await;
         docker::clear_data(&instance).await;

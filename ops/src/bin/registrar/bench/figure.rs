@@ -182,8 +182,9 @@ mod tests {
     #[test]
     fn a_median_is_the_middle_and_a_ratio_that_of_each_repetition() {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, greatest: 3.0 });
-        assert_eq!(Spread::of(&[1.0, 2.0]).median, 1.5);
-        assert_eq!(Spread::of_ratios(&[2.0, 9.0], &[1.0, 3.0]).median, 2.5);
+        let even = Spread { median: 1.5, least: 1.0, greatest: 2.0 };
+        assert_eq!(Spread::of(&[1.0, 2.0]), even);
+        assert_eq!(Spread::of_ratios(&[3.0, 3.0], &[2.0, 3.0]), Spread { median: 1.25, least: 1.0, greatest: 1.5 });
     }
 
     #[test]

@@ -274,9 +274,9 @@ mod tests {
     #[tokio::test]
     async fn in_an_open_loop_a_pause_of_the_server_is_seen_by_all_who_had_to_wait() {
         let turns = Arc::new(Mutex::new(0));
-        let (made, length) = (turns.clone(), Duration::from_millis(400));
+        let (counted, length) = (turns.clone(), Duration::from_millis(400));
         let make = move || -> BoxFuture<'static, Result<Slow, CallError>> {
-            let slow = Slow(made.clone());
+            let slow = Slow(counted.clone());
             Box::pin(async move { Ok(slow) })
         };
         let sample = run_with(1, Pace::Open(100.0), length, &CancellationToken::new(), make).await.unwrap();

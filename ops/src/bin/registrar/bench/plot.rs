@@ -139,7 +139,7 @@ impl Plot {
         let names = self.lines.iter().zip(COLOURS.iter().cycle()).map(|((name, _), colour)| {
             format!("<span class=\"key\"><i style=\"background:{colour}\"></i>{}</span>", super::report::escape(name))
         });
-        names.collect()
+        names.collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -36,7 +36,7 @@ fn html(folder: &Path, results: &Results) -> String {
     [
         head,
         "<h1>Registrar: benchmark</h1>".to_owned(),
-        table(&Results::headings().map(str::to_owned), results.rows().iter().map(|row| row.as_slice())),
+        table(&Results::headings().map(str::to_owned), results.rows().iter().map(<[String; 7]>::as_slice)),
         "<p>Medians of the repetitions, with the least and the greatest ratio. A ratio compares with a reference that was \
          taken right before, on the same server, while Registrar's own processes stood still.</p>"
             .to_owned(),
@@ -101,7 +101,8 @@ fn plots(results: &Results) -> String {
         .map(|(title, plot)| {
             format!("<figure><figcaption>{title}</figcaption>{}<p>{}</p></figure>", plot.svg(), plot.legend())
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The share of each class of latencies, classes growing by a quarter.
@@ -137,25 +138,23 @@ fn processors(results: &Results) -> String {
 
 fn pairs(pairs: &[(String, String)]) -> String {
     let rows: Vec<[String; 2]> = pairs.iter().map(|(name, value)| [name.clone(), value.clone()]).collect();
-    table(&["".to_owned(), "".to_owned()], rows.iter().map(|row| row.as_slice()))
+    table(&[String::new(), String::new()], rows.iter().map(<[String; 2]>::as_slice))
 }
 
 fn table<'a>(headings: &[String], rows: impl Iterator<Item = &'a [String]>) -> String {
     let cells = |row: &[String], tag: &str| -> String {
         let cell = |cell: &String| {
-            let class = if cell == "NO" {
-                "no"
-            } else if cell == "yes" {
-                "yes"
-            } else {
-                ""
+            let class = match cell.as_str() {
+                "NO" => "no",
+                "yes" => "yes",
+                _ => "",
             };
             format!("<{tag} class=\"{class}\">{}</{tag}>", escape(cell))
         };
-        row.iter().map(cell).collect()
+        row.iter().map(cell).collect::<Vec<_>>().join("")
     };
-    let body: String = rows.map(|row| format!("<tr>{}</tr>", cells(row, "td"))).collect();
-    format!("<table><tr>{}</tr>{body}</table>", cells(headings, "th"))
+    let body: Vec<String> = rows.map(|row| format!("<tr>{}</tr>", cells(row, "td"))).collect();
+    format!("<table><tr>{}</tr>{}</table>", cells(headings, "th"), body.join("\n"))
 }
 
 /// Text as HTML.

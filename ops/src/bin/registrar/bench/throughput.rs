@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Connections at once.
-const LEVELS: [usize; 4] = [1, 16, 64, 256];
+pub const LEVELS: [usize; 4] = [1, 16, 64, 256];
 /// Where P1 is judged.
 const JUDGED: [usize; 2] = [64, 256];
 const TARGET: f64 = 0.7;
@@ -45,7 +45,7 @@ pub async fn measure(
     reference: &Reference,
     results: &mut Results,
 ) -> Result<(), Error> {
-    let mut levels: BTreeMap<usize, Level> = LEVELS.iter().map(|level| (*level, Level::default())).collect();
+    let mut levels: BTreeMap<usize, Level> = plan.connections.iter().map(|level| (*level, Level::default())).collect();
     let watch = Watch::start(world)?;
     for repetition in 1..=plan.repetitions {
         for (connections, level) in &mut levels {

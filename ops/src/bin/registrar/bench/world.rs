@@ -27,7 +27,7 @@ use crate::{
 const SETTINGS: [(&str, &str); 4] = [
     ("LOGIN_RATE_PER_MINUTE", "0"),
     ("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0"),
-    ("ACCESS_TOKEN_SECONDS", "86400"),
+    ("ACCESS_TOKEN_SECONDS", "3600"),
     ("LOG_FORMAT", "json"),
 ];
 /// PostgreSQL's settings that the report names.
