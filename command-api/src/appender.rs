@@ -2,8 +2,11 @@
 //! trip. A serialised log costs its lock once per batch, not once per command, and no command waits for a timer: a
 //! batch is whatever came while the one before it was being written.
 
-use crate::metrics;
-use events::log::{Append, LogError, LogWriter, Outcome};
+use crate::{metrics, tail::Tail};
+use events::{
+    Recorded,
+    log::{Append, LogError, LogWriter, Outcome},
+};
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -44,10 +47,10 @@ pub struct Appender {
 
 impl Appender {
     /// Starts the task. It ends when the last `Appender` is dropped and all that waited is answered. `head` learns
-    /// every position that is reached.
-    pub fn start(writer: LogWriter, head: watch::Sender<i64>) -> (Self, JoinHandle<()>) {
+    /// every position that is reached, `tail` the events.
+    pub fn start(writer: LogWriter, head: watch::Sender<i64>, tail: Tail) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(writer, waiting, head));
+        let task = tokio::spawn(run(Log { writer, head, tail }, waiting));
         (Self { queue }, task)
     }
 
@@ -59,7 +62,14 @@ impl Appender {
     }
 }
 
-async fn run(writer: LogWriter, mut queue: mpsc::Receiver<Waiting>, head: watch::Sender<i64>) {
+/// Where commands go, and who learns of it.
+struct Log {
+    writer: LogWriter,
+    head: watch::Sender<i64>,
+    tail: Tail,
+}
+
+async fn run(log: Log, mut queue: mpsc::Receiver<Waiting>) {
     let mut waiting = VecDeque::new();
     let mut arrived = Vec::with_capacity(MAX_BATCH);
     loop {
@@ -77,7 +87,7 @@ async fn run(writer: LogWriter, mut queue: mpsc::Receiver<Waiting>, head: watch:
         waiting.extend(arrived.drain(..));
         metrics::append_queue(queue.len() + waiting.len());
         let batch = take_independent(&mut waiting);
-        append(&writer, batch, &head).await;
+        append(&log, batch).await;
     }
 }
 
@@ -133,25 +143,30 @@ fn names_of(command: &Append) -> Vec<Vec<u8>> {
     claims.chain(releases).chain(request).chain(sessions).collect()
 }
 
-async fn append(writer: &LogWriter, batch: Vec<Waiting>, head: &watch::Sender<i64>) {
+async fn append(log: &Log, batch: Vec<Waiting>) {
     let started = Instant::now();
     let commands: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
-    match writer.append(&commands).await {
+    match log.writer.append(&commands).await {
         Ok(outcomes) => {
             metrics::appended(commands.len(), started.elapsed());
-            for (waiting, outcome) in batch.into_iter().zip(outcomes) {
+            let mut committed = Vec::new();
+            for (Waiting { append, answer }, outcome) in batch.into_iter().zip(outcomes) {
                 if let Outcome::Committed { position } = outcome {
-                    head.send_if_modified(|head| std::mem::replace(head, position.max(*head)) < position);
+                    committed.extend(placed(append.events, position));
                 }
                 // Whoever asked may have gone; the command stands all the same.
-                let _ = waiting.answer.send(Ok(outcome));
+                let _ = answer.send(Ok(outcome));
+            }
+            if let Some(position) = committed.last().map(|last| last.position) {
+                log.tail.extend(committed);
+                log.head.send_if_modified(|head| std::mem::replace(head, position.max(*head)) < position);
             }
         }
         // One command that PostgreSQL will not take must not fail its neighbours: each is tried alone.
         Err(error) if batch.len() > 1 && !error.is_transient() => {
             tracing::warn!(%error, commands = batch.len(), "a batch was refused whole; its commands are tried alone");
             for waiting in batch {
-                Box::pin(append(writer, vec![waiting], head)).await;
+                Box::pin(append(log, vec![waiting])).await;
             }
         }
         Err(error) => {
@@ -161,6 +176,12 @@ async fn append(writer: &LogWriter, batch: Vec<Waiting>, head: &watch::Sender<i6
             }
         }
     }
+}
+
+/// A command's events stand one after the other, the last at `position`.
+fn placed(events: Vec<Recorded>, position: i64) -> impl Iterator<Item = Recorded> {
+    let before = position - i64::try_from(events.len()).unwrap_or(i64::MAX);
+    (before + 1..).zip(events).map(|(position, event)| Recorded { position, ..event })
 }
 
 #[cfg(test)]

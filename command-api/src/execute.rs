@@ -1,8 +1,9 @@
 //! How a command is carried out: load and fold the streams it asks for, decide, append, and answer.
 //!
-//! A decision rests on folded streams that this process remembers, so it may rest on a stale one. That can cost a
-//! retry, never a wrong append: the log takes a command only while every stream that it read or writes is as it was
-//! read. And it never costs a wrong refusal: what is refused on remembered streams is decided once more on the log.
+//! A decision rests on folded streams that this process remembers, and takes what it does not remember to be new, so it
+//! may rest on a stale state. That can cost a retry, never a wrong append: the log takes a command only while every
+//! stream that it read or writes is as it was read. And it never costs a wrong refusal: what is refused from memory is
+//! decided once more on the log. So most commands read nothing before they are appended.
 
 mod answer;
 mod cache;

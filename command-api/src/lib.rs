@@ -24,3 +24,4 @@ pub mod relay;
 pub mod revocation;
 pub mod state;
 pub mod sweep;
+pub mod tail;

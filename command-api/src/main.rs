@@ -16,6 +16,7 @@ use command_api::{
     revocation,
     state::State,
     sweep,
+    tail::Tail,
 };
 use events::{
     bus::{Bus, BusError},
@@ -38,6 +39,10 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 use tokio_util::sync::CancellationToken;
+
+/// Most of what a request costs beside its I/O is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The name of this process in logs, metrics and connections.
 const SERVICE: &str = "command-api";
@@ -92,7 +97,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(config.master_key.expose())?);
     let log = LogReader::new(pool.clone(), keyring.clone());
     let (head, head_moves) = watch::channel(0);
-    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head);
+    let tail = Tail::default();
+    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head, tail.clone());
 
     let passwords = Passwords::start(config.password_cost, config.password_policy)?;
     let (signer, verifier) = keys::start(&config)?;
@@ -132,7 +138,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)
         .await?;
 
-    let (relay, flush) = (Relay::new(log, bus), CancellationToken::new());
+    let (relay, flush) = (Relay::new(log, bus).fed_by(tail), CancellationToken::new());
     shutdown.spawn("appender", drain(appending, shutdown.clone(), flush.clone()));
     shutdown.spawn("relay", async move {
         relay.run(head_moves, flush).await;

@@ -5,24 +5,24 @@
 //! from the log, and nothing else need be known. Waking (in memory, by NOTIFY, by a timer) is a hint; the log is the
 //! truth. Commands are accepted whether or not any of this works.
 
-use crate::metrics;
+use crate::{metrics, tail::Tail};
 use events::{
+    Recorded,
     bus::{Bus, BusError},
     log::{LogError, LogReader, bounded},
 };
-use futures::future::try_join_all;
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Advisory lock of the relay that publishes: "relay" in ASCII.
 const LEADER_LOCK: i64 = 0x0072_656c_6179;
 /// Events read and sent before their acknowledgements are awaited.
-const MAX_BATCH: i64 = 500;
+const MAX_BATCH: u16 = 500;
 /// How often a standby tries to take over, and an idle leader looks whether the stream is still there.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
@@ -58,13 +58,21 @@ pub enum RelayError {
 pub struct Relay {
     log: LogReader,
     bus: Bus,
+    tail: Tail,
     published: Option<i64>,
+    failures: u32,
 }
 
 impl Relay {
     /// A relay that has yet to find out what was published.
-    pub const fn new(log: LogReader, bus: Bus) -> Self {
-        Self { log, bus, published: None }
+    pub fn new(log: LogReader, bus: Bus) -> Self {
+        Self { log, bus, tail: Tail::default(), published: None, failures: 0 }
+    }
+
+    /// Takes what this process appends from here, and reads the log only for what is not there.
+    #[must_use]
+    pub fn fed_by(self, tail: Tail) -> Self {
+        Self { tail, ..self }
     }
 
     /// Publishes the next events and returns how many there were; 0 means that JetStream has the whole log.
@@ -75,14 +83,23 @@ impl Relay {
             Some(published) => published,
             None => self.look_up_published().await?,
         };
-        let events = self.log.read(published, MAX_BATCH).await?;
+        let events = self.next(published).await?;
         let mut sent = Vec::with_capacity(events.len());
         for event in &events {
             sent.push(self.bus.publish(event).await?);
         }
-        try_join_all(sent.into_iter().map(events::bus::Sent::acknowledged)).await?;
+        for sent in sent {
+            sent.acknowledged().await?;
+        }
         self.published = Some(events.last().map_or(published, |last| last.position));
         Ok(events.len())
+    }
+
+    async fn next(&self, published: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
+        if let Some(events) = self.tail.take_after(published, MAX_BATCH.into()) {
+            return Ok(events);
+        }
+        Ok(self.log.read(published, MAX_BATCH.into()).await?.into_iter().map(Arc::new).collect())
     }
 
     /// What JetStream has; the stream is made where there is none.
@@ -102,24 +119,17 @@ impl Relay {
 
     /// Publishes for as long as the process runs. `head` wakes it when this process appended.
     pub async fn run(mut self, mut head: watch::Receiver<i64>, stop: CancellationToken) {
-        let mut failures = 0_u32;
         while !stop.is_cancelled() {
-            match self.lead(&mut head, &stop).await {
-                Ok(()) => failures = 0,
-                Err(error) => {
-                    failures += 1;
-                    // The first is news, and so is one that lasts.
-                    if failures == 1 || failures.is_multiple_of(50) {
-                        let error = ops::config::chain(&error);
-                        tracing::warn!(%error, failures, "the relay failed and tries again");
-                    }
-                    let _ = timeout(BACK_OFF, stop.cancelled()).await;
-                }
+            if let Err(error) = self.lead(&mut head, &stop).await {
+                self.failed(&error);
+                let _ = timeout(BACK_OFF, stop.cancelled()).await;
             }
+            self.tail.want(false);
         }
     }
 
-    /// Takes the lead where it is free, and publishes until something fails or the process stops.
+    /// Takes the lead where it is free, and publishes until the lock is lost or the process stops. While the bus fails,
+    /// the lead is kept: nobody else would reach it sooner.
     async fn lead(&mut self, head: &mut watch::Receiver<i64>, stop: &CancellationToken) -> Result<(), RelayError> {
         let Some(mut lock) = Lock::try_take(self.log.pool()).await? else {
             metrics::relay(false, 0, *head.borrow());
@@ -128,11 +138,27 @@ impl Relay {
         };
         tracing::info!("this process publishes the log");
         self.published = None;
+        self.tail.want(true);
         let mut notified = bounded(listen(self.log.pool())).await.map_err(RelayError::Lock)?;
         loop {
             // Seen before the step, so that what is appended during it wakes the next one.
             let known_head = *head.borrow_and_update();
-            let count = self.step().await?;
+            let cut_off = cut_off(self.bus.clone(), stop);
+            let stepped = tokio::select! {
+                stepped = self.step() => stepped,
+                () = cut_off => return Ok(()),
+            };
+            let count = match stepped {
+                Ok(count) => count,
+                Err(error @ (RelayError::Bus(_) | RelayError::StreamAheadOfLog { .. })) if !stop.is_cancelled() => {
+                    self.failed(&error);
+                    let _ = timeout(BACK_OFF, stop.cancelled()).await;
+                    lock.check().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.worked();
             let published = self.published.unwrap_or(0);
             metrics::relay(true, published, published.max(known_head));
             if count > 0 {
@@ -154,6 +180,29 @@ impl Relay {
                 }
             }
         }
+    }
+
+    /// The first failure is news, and so is one that lasts.
+    fn failed(&mut self, error: &RelayError) {
+        self.failures += 1;
+        if self.failures == 1 || self.failures.is_multiple_of(50) {
+            let (error, failures) = (ops::config::chain(error), self.failures);
+            tracing::warn!(%error, failures, "the relay failed and tries again");
+        }
+    }
+
+    fn worked(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            tracing::info!("the relay publishes again");
+        }
+    }
+}
+
+/// Returns when the process is stopping and the bus is not there to take what is left: the next relay publishes that.
+async fn cut_off(bus: Bus, stop: &CancellationToken) {
+    stop.cancelled().await;
+    while bus.is_connected() {
+        tokio::time::sleep(BACK_OFF).await;
     }
 }
 

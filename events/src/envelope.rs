@@ -58,16 +58,17 @@ pub struct Metadata {
     pub imported: Option<String>,
 }
 
-/// Members of [`Metadata`] and the CloudEvents attributes that they become (names there have no underscores).
+/// Members of [`Metadata`] and the CloudEvents attributes that they become (names there have no underscores), as headers;
+/// JSON has them without `ce-`.
 pub(crate) const EXTENSIONS: [(&str, &str); 8] = [
-    ("actor_id", "actorid"),
-    ("actor_role", "actorrole"),
-    ("session_id", "sessionid"),
-    ("correlation_id", "correlationid"),
-    ("causation_id", "causationid"),
-    ("traceparent", "traceparent"),
-    ("imported", "imported"),
-    ("occurred_at", "time"),
+    ("actor_id", "ce-actorid"),
+    ("actor_role", "ce-actorrole"),
+    ("session_id", "ce-sessionid"),
+    ("correlation_id", "ce-correlationid"),
+    ("causation_id", "ce-causationid"),
+    ("traceparent", "ce-traceparent"),
+    ("imported", "ce-imported"),
+    ("occurred_at", "ce-time"),
 ];
 
 /// One row of the log, as it is stored: personal data sealed, the type name as it was written.
@@ -147,43 +148,90 @@ impl Place {
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        recorded.leaf_hash = leaf_hash(&recorded.cloud_event()).map_err(LogError::Canonical)?;
+        recorded.leaf_hash = recorded.own_leaf_hash().map_err(LogError::Canonical)?;
         Ok(recorded)
     }
 }
 
+/// One member of an event's CloudEvents JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Member<'a> {
+    Text(Cow<'a, str>),
+    Number(i64),
+    Json(&'a Value),
+}
+
+impl From<Member<'_>> for Value {
+    fn from(member: Member<'_>) -> Self {
+        match member {
+            Member::Text(text) => text.into(),
+            Member::Number(number) => number.into(),
+            Member::Json(json) => json.clone(),
+        }
+    }
+}
+
 impl Recorded {
-    /// The event as CloudEvents JSON. It holds all that is known of the event but its position, which is its place in
-    /// the log and in the tree.
+    /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
+    /// as a header has it. It is all that is known of the event but its position, which is its place in the log and in the tree.
+    pub(crate) fn members(&self) -> Vec<(&'static str, Member<'_>)> {
+        let text = |text: String| Member::Text(Cow::Owned(text));
+        let recorded_at = timestamp(self.recorded_at);
+        let mut members = vec![
+            ("ce-data", Member::Json(&self.data)),
+            ("ce-datacontenttype", Member::Text("application/json".into())),
+            ("ce-id", text(self.event_id.to_string())),
+            ("ce-recordedtime", text(recorded_at.clone())),
+            ("ce-source", text(format!("/tenants/{}", self.tenant_id))),
+            ("ce-specversion", Member::Text("1.0".into())),
+            ("ce-streamid", text(self.stream.id.to_string())),
+            ("ce-streamtype", Member::Text((&*self.stream.stream_type).into())),
+            ("ce-streamversion", Member::Number(self.version)),
+            ("ce-subject", text(self.stream.to_string())),
+            ("ce-tenantid", text(self.tenant_id.to_string())),
+            ("ce-type", Member::Text((&*self.event_type).into())),
+        ];
+        members.extend(EXTENSIONS.iter().filter_map(|(member, attribute)| {
+            let value = self.metadata.get(member)?;
+            Some((*attribute, value.as_str().map_or(Member::Json(value), |value| Member::Text(value.into()))))
+        }));
+        if !members.iter().any(|(name, _)| *name == "ce-time") {
+            members.push(("ce-time", text(recorded_at)));
+        }
+        members.sort_unstable_by_key(|(name, _)| *name);
+        members
+    }
+
+    /// The event as CloudEvents JSON.
     pub fn cloud_event(&self) -> Value {
-        let mut event = Map::new();
-        let mut set = |name: &str, value: Value| {
-            event.insert(name.to_owned(), value);
-        };
-        set("specversion", "1.0".into());
-        set("id", self.event_id.to_string().into());
-        set("source", format!("/tenants/{}", self.tenant_id).into());
-        set("type", self.event_type.clone().into());
-        set("subject", self.stream.to_string().into());
-        set("recordedtime", timestamp(self.recorded_at).into());
-        set("datacontenttype", "application/json".into());
-        set("tenantid", self.tenant_id.to_string().into());
-        set("streamtype", self.stream.stream_type.clone().into());
-        set("streamid", self.stream.id.to_string().into());
-        set("streamversion", self.version.into());
-        set("data", self.data.clone());
-        set("time", timestamp(self.recorded_at).into());
-        for (member, attribute) in EXTENSIONS {
-            if let Some(value) = self.metadata.get(member) {
-                set(attribute, value.clone());
+        let members = self.members().into_iter().map(|(name, member)| (json_name(name).to_owned(), member.into()));
+        Value::Object(members.collect::<Map<_, _>>())
+    }
+
+    /// What [`leaf_hash`] makes of the event, without building its JSON.
+    fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
+        let mut canonical = vec![0, b'{'];
+        for (place, (name, member)) in self.members().into_iter().enumerate() {
+            if place > 0 {
+                canonical.push(b',');
+            }
+            // The names need no escapes, and serde_json writes a text as RFC 8785 does.
+            canonical.extend_from_slice(b"\"");
+            canonical.extend_from_slice(json_name(name).as_bytes());
+            canonical.extend_from_slice(b"\":");
+            match member {
+                Member::Text(text) => serde_json::to_writer(&mut canonical, &text)?,
+                Member::Number(number) => canonical.extend_from_slice(number.to_string().as_bytes()),
+                Member::Json(json) => write_canonical(json, &mut canonical)?,
             }
         }
-        Value::Object(event)
+        canonical.push(b'}');
+        Ok(Sha256::digest(canonical).into())
     }
 
     /// Whether the stored hash is that of the stored content.
     pub fn is_intact(&self) -> bool {
-        leaf_hash(&self.cloud_event()).is_ok_and(|hash| hash == self.leaf_hash)
+        self.own_leaf_hash().is_ok_and(|hash| hash == self.leaf_hash)
     }
 
     /// Reads the content. `open` opens personal data in place, or leaves them sealed.
@@ -206,6 +254,50 @@ pub fn leaf_hash(event: &Value) -> Result<[u8; 32], serde_json::Error> {
     Ok(Sha256::new().chain_update([0]).chain_update(canonical).finalize().into())
 }
 
+/// A header's name without what marks it as an attribute.
+fn json_name(name: &'static str) -> &'static str {
+    name.strip_prefix("ce-").unwrap_or(name)
+}
+
+/// Writes the canonical form. Members are sorted by their names already; for names in ASCII that is the order of RFC
+/// 8785. Whatever is less plain than most events are is left to the library.
+fn write_canonical(json: &Value, canonical: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    match json {
+        Value::Null | Value::Bool(_) | Value::String(_) => serde_json::to_writer(canonical, json),
+        Value::Number(number) if number.as_i64().is_some_and(|number| number.unsigned_abs() < 1 << 53) => {
+            serde_json::to_writer(canonical, json)
+        }
+        Value::Object(members) if members.keys().all(|name| name.is_ascii()) => {
+            canonical.push(b'{');
+            for (place, (name, value)) in members.iter().enumerate() {
+                if place > 0 {
+                    canonical.push(b',');
+                }
+                serde_json::to_writer(&mut *canonical, name)?;
+                canonical.push(b':');
+                write_canonical(value, canonical)?;
+            }
+            canonical.push(b'}');
+            Ok(())
+        }
+        Value::Array(items) => {
+            canonical.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    canonical.push(b',');
+                }
+                write_canonical(item, canonical)?;
+            }
+            canonical.push(b']');
+            Ok(())
+        }
+        Value::Number(_) | Value::Object(_) => {
+            canonical.append(&mut serde_json_canonicalizer::to_vec(json)?);
+            Ok(())
+        }
+    }
+}
+
 /// RFC 3339 in UTC with microseconds, the resolution of the log.
 pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
@@ -216,4 +308,38 @@ pub fn feed_line(recorded: &Recorded) -> Value {
     let mut line = recorded.cloud_event();
     line["position"] = json!(recorded.position);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::DEFAULT_TENANT;
+
+    #[test]
+    fn the_hash_that_is_stored_is_that_of_the_published_form() {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap_or_default();
+        let awkward = "\u{1f600} \"quoted\" \\ \n\u{7f}\u{1}/\u{e000}";
+        let recorded = |metadata: Value| Recorded {
+            position: 7,
+            event_id: Uuid::from_u128(1),
+            tenant_id: DEFAULT_TENANT,
+            stream: StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) },
+            version: 3,
+            event_type: "registrar.category.created.v1".to_owned(),
+            data: json!({ "name": awkward, "\u{1f600}": 1, "\u{e000}": 2.5, "list": [null, true, 1e21, [], {}] }),
+            metadata,
+            recorded_at: at,
+            leaf_hash: [0; 32],
+        };
+        for metadata in [
+            json!({ "correlation_id": Uuid::from_u128(5) }),
+            json!({ "actor_role": awkward, "occurred_at": timestamp(at - chrono::TimeDelta::days(1)), "imported": "x" }),
+        ] {
+            let event = recorded(metadata);
+            assert_eq!(event.own_leaf_hash().ok(), leaf_hash(&event.cloud_event()).ok());
+            let plain = json!({ "b": [1, -7, "x"], "a": { "z": 9_007_199_254_740_991_i64, "Z": u64::MAX, "": false } });
+            let plain = Recorded { data: plain, ..event };
+            assert_eq!(plain.own_leaf_hash().ok(), leaf_hash(&plain.cloud_event()).ok());
+        }
+    }
 }

@@ -42,6 +42,10 @@ returns table (command int, outcome text, detail text, last_position bigint)
 language plpgsql
 security definer
 set search_path = log, pg_temp
+-- The plans are made once a session, perhaps while the tables are empty, and kept while they grow: every look-up is by
+-- an index, whatever the tables' size was then.
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     head_position bigint;
@@ -57,7 +61,10 @@ begin
 
     select coalesce(array_agg(i.command), '{}') into replayed
     from unnest(idempotency_command, idempotency_tenant, idempotency_actor, idempotency_key) as i (command, tenant_id, actor_id, key)
-    join log.idempotency known using (tenant_id, actor_id, key);
+    where (select true
+           from log.idempotency known
+           where known.tenant_id = i.tenant_id and known.actor_id = i.actor_id and known.key = i.key
+           limit 1);
 
     select coalesce(array_agg(distinct x.command), '{}') into conflicting
     from unnest(expected_command, expected_stream, expected_version) as x (command, stream_id, version)
@@ -74,8 +81,10 @@ begin
         select coalesce(array_agg(c.command), '{}'), coalesce(array_agg(c.scope), '{}') into taken, taken_scope
         from jsonb_to_recordset(side -> 'claims')
             as c (command int, tenant_id uuid, scope text, digest bytea, stream_id uuid)
-        join log.claims held using (tenant_id, scope, digest)
-        where held.stream_id <> c.stream_id;
+        where c.stream_id <> (
+            select held.stream_id
+            from log.claims held
+            where held.tenant_id = c.tenant_id and held.scope = c.scope and held.digest = c.digest);
     end if;
 
     refused := replayed || conflicting || taken;

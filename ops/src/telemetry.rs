@@ -1,16 +1,23 @@
 //! Logs on stdout: one JSON object a line (`timestamp`, `level`, `target`, `message`, the event's fields, the fields of
 //! the spans around it such as `request_id` and `trace_id`), or text for people. What is counted is left to `metrics`.
 
-use std::{env, error::Error, fmt, panic};
+use std::{
+    env,
+    error::Error,
+    fmt::{self, Write},
+    panic,
+};
 
 use chrono::{SecondsFormat, Utc};
-use tracing::{Event, Subscriber};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::Record,
+};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::{JsonFields, Writer},
-    },
+    field::RecordFields,
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::{SubscriberInitExt, TryInitError},
@@ -24,7 +31,7 @@ pub fn init(args: &TelemetryArgs, service: &'static str) -> Result<(), Telemetry
     let filter = EnvFilter::try_new(directives.as_deref().unwrap_or("info"))?;
     let lines = match args.log_format {
         LogFormat::Json => {
-            tracing_subscriber::fmt::layer().event_format(JsonLine { service }).fmt_fields(JsonFields::new()).boxed()
+            tracing_subscriber::fmt::layer().event_format(JsonLine { service }).fmt_fields(Members).boxed()
         }
         LogFormat::Text => tracing_subscriber::fmt::layer().boxed(),
     };
@@ -73,23 +80,96 @@ where
             self.service,
             metadata.target()
         )?;
-        let mut fields = String::new();
-        context.format_fields(Writer::new(&mut fields), event)?;
-        write_members(&mut writer, &fields)?;
+        context.format_fields(writer.by_ref(), event)?;
         for span in context.event_scope().into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<FormattedFields<F>>() {
-                write_members(&mut writer, &fields.fields)?;
+                writer.write_str(&fields.fields)?;
             }
         }
         writeln!(writer, "}}")
     }
 }
 
-/// Splices the members of a JSON object that is already written into the one being written.
-fn write_members(writer: &mut Writer<'_>, object: &str) -> fmt::Result {
-    match object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        Some(members) if !members.is_empty() => write!(writer, ",{members}"),
-        _ => Ok(()),
+/// Writes fields as members of a JSON object, a comma before each, so that those of an event and of its spans can stand
+/// one after the other.
+struct Members;
+
+impl<'writer> FormatFields<'writer> for Members {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut members = WriteMembers { writer, result: Ok(()) };
+        fields.record(&mut members);
+        members.result
+    }
+
+    fn add_fields(&self, current: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+        self.format_fields(current.as_writer(), fields)
+    }
+}
+
+struct WriteMembers<'writer> {
+    writer: Writer<'writer>,
+    result: fmt::Result,
+}
+
+impl WriteMembers<'_> {
+    fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let name = field.name();
+        self.result = self.result.and_then(|()| write!(self.writer, ",\"{name}\":{value}"));
+    }
+}
+
+impl Visit for WriteMembers<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // JSON has no infinity.
+        if value.is_finite() { self.write(field, format_args!("{value}")) } else { self.record_debug(field, &value) }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.write(field, format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, format_args!("{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.write(field, format_args!("{value}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, format_args!("\"{}\"", Escaped(&value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.write(field, format_args!("\"{}\"", Escaped(&format_args!("{value:?}"))));
+    }
+}
+
+/// A text with what JSON escapes in strings escaped (RFC 8259, section 7).
+struct Escaped<'a, T: ?Sized>(&'a T);
+
+impl<T: fmt::Display + ?Sized> fmt::Display for Escaped<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escape(formatter), "{}", self.0)
+    }
+}
+
+struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escape<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+            let (plain, special) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            match special.as_bytes()[0] {
+                b'\n' => self.0.write_str("\\n")?,
+                byte @ (b'"' | b'\\') => write!(self.0, "\\{}", char::from(byte))?,
+                byte => write!(self.0, "\\u{byte:04x}")?,
+            }
+            rest = &special[1..];
+        }
+        self.0.write_str(rest)
     }
 }
 
@@ -123,12 +203,14 @@ mod tests {
         let sink = lines.clone();
         let layer = tracing_subscriber::fmt::layer()
             .event_format(JsonLine { service: "test" })
-            .fmt_fields(JsonFields::new())
+            .fmt_fields(Members)
             .with_writer(move || sink.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let _outer = tracing::info_span!("request", request_id = "r-1").entered();
-            let _inner = tracing::info_span!("append", stream = "a \"quoted\" one").entered();
-            tracing::info!(events = 2, "appended");
+            let inner =
+                tracing::info_span!("append", stream = "a \"quoted\" one", late = tracing::field::Empty).entered();
+            inner.record("late", "tab\tand \\ line\nend");
+            tracing::info!(events = 2, ratio = 0.5, endless = f64::INFINITY, "appended");
         });
         let line: Value = serde_json::from_slice(&lines.0.lock().unwrap()).unwrap();
         assert_eq!(line["level"], "INFO");
@@ -137,5 +219,7 @@ mod tests {
         assert_eq!(line["events"], 2);
         assert_eq!(line["request_id"], "r-1");
         assert_eq!(line["stream"], "a \"quoted\" one");
+        assert_eq!(line["late"], "tab\tand \\ line\nend");
+        assert_eq!((&line["ratio"], &line["endless"]), (&serde_json::json!(0.5), &serde_json::json!("inf")));
     }
 }

@@ -24,8 +24,8 @@ use crate::{feed::Feed, observe::Observations, run::Runner};
 use events::bus::Bus;
 use ops::shutdown::Shutdown;
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use std::convert::Infallible;
-use tokio::sync::watch;
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::{Semaphore, watch};
 
 /// What the projector works on.
 #[derive(Clone)]
@@ -46,9 +46,11 @@ pub struct Parts {
 pub fn start(parts: &Parts, shutdown: &Shutdown) -> Observations {
     metrics::describe();
     let held = watch::Sender::new(lease::Held::new());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let heavy = Arc::new(Semaphore::new((processors / 2).max(1)));
     for &projection in projections::ALL {
         let runner = Runner::new(projection, parts.read.clone(), parts.feed.clone(), parts.batch_size);
-        spawn(shutdown, projection.name, pace::drive(runner, held.subscribe(), shutdown.token()));
+        spawn(shutdown, projection.name, pace::drive(runner, held.subscribe(), Arc::clone(&heavy), shutdown.token()));
     }
     let names: Vec<&'static str> = projections::ALL.iter().map(|projection| projection.name).collect();
     let (lease, stop) = (parts.lease.clone(), shutdown.token());

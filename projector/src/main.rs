@@ -16,6 +16,10 @@ use ops::{
 use projector::{Parts, config::Config, feed::Feed, operate, projections};
 use std::{process::ExitCode, sync::Arc};
 
+/// Most of what a request costs beside its I/O is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SERVICE: &str = "projector";
 
 /// Why the process could not start, or ended other than asked.

@@ -5,10 +5,10 @@ use crate::{
     lease::Held,
     run::{Runner, Step},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
+    sync::{Semaphore, watch},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The wait after the first failure in a row; it doubles with each.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// Steps of a projection begin at least so far apart while it keeps up: what comes meanwhile is applied together.
+const STEP_INTERVAL: Duration = Duration::from_millis(5);
+/// A projection whose batches are this large does not keep up; such steps take turns.
+const HEAVY_EVENTS: usize = 100;
+/// The longest that a projection which is behind gives way to commands after a step.
+const LONGEST_YIELD: Duration = Duration::from_millis(500);
 
 /// Applies the projection, whenever its lease is held, until the stop. A step that has begun is finished before it.
-pub(crate) async fn drive(mut runner: Runner, mut held: watch::Receiver<Held>, stop: CancellationToken) {
+///
+/// `heavy` is for the steps of those that are behind: they take turns, so that many projections that catch up at once do
+/// not take the processors from whoever writes the log.
+pub(crate) async fn drive(
+    mut runner: Runner,
+    mut held: watch::Receiver<Held>,
+    heavy: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
     let name = runner.name();
     loop {
         runner.metrics().leased(false);
@@ -30,7 +44,7 @@ pub(crate) async fn drive(mut runner: Runner, mut held: watch::Receiver<Held>, s
         runner.metrics().leased(true);
         let mut lost = held.clone();
         tokio::select! {
-            () = apply_while_leased(&mut runner, &held, &stop) => {}
+            () = apply_while_leased(&mut runner, &held, &heavy, &stop) => {}
             // A step that is given up leaves nothing behind: what it wrote is rolled back, or all there. Its connection
             // may be as dead as that of the leases, and would be waited for without end.
             Ok(_) = lost.wait_for(|held| !held.contains(name)) => {}
@@ -39,20 +53,46 @@ pub(crate) async fn drive(mut runner: Runner, mut held: watch::Receiver<Held>, s
     }
 }
 
-async fn apply_while_leased(runner: &mut Runner, held: &watch::Receiver<Held>, stop: &CancellationToken) {
+async fn apply_while_leased(
+    runner: &mut Runner,
+    held: &watch::Receiver<Held>,
+    heavy: &Semaphore,
+    stop: &CancellationToken,
+) {
     let name = runner.name();
     let mut failures = 0;
+    let mut is_behind = false;
     while !stop.is_cancelled() && held.borrow().contains(name) {
-        match runner.step().await {
-            Ok(Step::Applied { .. } | Step::Known { .. }) => failures = 0,
-            Ok(Step::Idle { position }) => {
+        // The semaphore is never closed.
+        let turn = if is_behind { heavy.acquire().await.ok() } else { None };
+        let (begun, end) = (Instant::now(), runner.log_end());
+        let stepped = runner.step().await;
+        match stepped {
+            Ok(Step::Applied { events, .. }) => {
                 failures = 0;
+                is_behind = events >= HEAVY_EVENTS;
+                let pause = match turn {
+                    // Commands come in while this is behind: they go first, and have as much of the time.
+                    Some(_) if runner.log_end() > end => begun.elapsed().min(LONGEST_YIELD),
+                    None if !is_behind => STEP_INTERVAL.saturating_sub(begun.elapsed()),
+                    _ => Duration::ZERO,
+                };
+                stop.run_until_cancelled(sleep(pause)).await;
+                drop(turn);
+            }
+            Ok(Step::Known { .. }) => failures = 0,
+            Ok(Step::Idle { position }) => {
+                drop(turn);
+                failures = 0;
+                is_behind = false;
                 stop.run_until_cancelled(timeout(LOOK_AGAIN, runner.wait_past(position))).await;
             }
             Ok(Step::Paused) => {
+                drop(turn);
                 stop.run_until_cancelled(sleep(LOOK_AGAIN)).await;
             }
             Err(error) => {
+                drop(turn);
                 let pause = backoff(failures);
                 failures += 1;
                 runner.metrics().failed();

@@ -95,6 +95,11 @@ impl Runner {
         self.feed.wait_past(position).await;
     }
 
+    /// The position up to which the log has been followed.
+    pub(crate) fn log_end(&self) -> Option<i64> {
+        self.feed.end()
+    }
+
     /// What is measured of the projection.
     pub(crate) const fn metrics(&self) -> &ProjectionMetrics {
         &self.metrics

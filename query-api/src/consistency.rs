@@ -1,7 +1,7 @@
 //! Waiting until projections have come as far as a caller needs (`Registrar-Min-Position`), so that whoever has written
 //! reads their own write, and nobody polls for it.
 //!
-//! One task a process looks where the projections are, and only while somebody waits: every 20 ms, however many wait.
+//! One task a process looks where the projections are, and only while somebody waits: every 5 ms, however many wait.
 //! It works on a replica too, where nothing could be listened to. Whoever waits holds no connection. What was waited for
 //! is checked again, in the snapshot that is answered from.
 
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// Connections that [`Positions::follow`] uses.
 pub const CONNECTIONS: u32 = 1;
 
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// A server that lost its power never answers; others must not be waited for with it.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);

@@ -8,6 +8,7 @@
 pub mod caller;
 pub mod config;
 pub mod consistency;
+pub mod gather;
 pub mod http;
 pub mod openapi;
 pub mod period;

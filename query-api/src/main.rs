@@ -13,11 +13,16 @@ use ops::{
 use query_api::{
     config::{self, Arguments, Config, DEFAULTS},
     consistency::{self, Positions},
+    gather::Gathered,
     http, revocation,
     state::State,
     views,
 };
 use std::{process::ExitCode, sync::Arc};
+
+/// Most of what a request costs beside its I/O is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Why the process could not start, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +100,8 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
             let watching = watching.clone();
             async move { views::projections::check(&watching).await }
         });
-    Ok(State { pool: reads, positions, verifier: config.verifier.clone(), health: Arc::new(health) })
+    let (accounts, courses) = (Gathered::start(reads.clone()), Gathered::start(reads.clone()));
+    Ok(State { pool: reads, accounts, courses, positions, verifier: config.verifier.clone(), health: Arc::new(health) })
 }
 
 async fn serve(config: Config, state: State, metrics: &Metrics, shutdown: &Shutdown) -> Result<(), ServeError> {

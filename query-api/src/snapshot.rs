@@ -56,15 +56,20 @@ impl Reader {
     /// Begins a transaction in which a tenant's rows of these projections can be read, when they reflect the position
     /// that the request asks for. An empty list stands for every projection.
     pub async fn open(&self, tenant_id: Uuid, projections: &[&str]) -> Result<Snapshot, Problem> {
+        let wanted = self.reach(projections).await?;
+        let snapshot = Snapshot::begin(&self.pool, tenant_id, projections).await?;
+        match wanted {
+            Some(wanted) if snapshot.position < wanted => Err(behind(wanted, snapshot.position)),
+            _ => Ok(Snapshot { if_none_match: self.if_none_match.clone(), ..snapshot }),
+        }
+    }
+
+    /// Waits until the projections reflect the position that the request asks for, which is the answer.
+    pub(crate) async fn reach(&self, projections: &[&str]) -> Result<Option<i64>, Problem> {
         if let Some(wanted) = self.min_position {
             self.positions.reach(projections, wanted).await?;
         }
-        let mut transaction = self.pool.begin_with(BEGIN).await?;
-        let position = prepare(&mut transaction, tenant_id, projections).await?;
-        match self.min_position {
-            Some(wanted) if position < wanted => Err(behind(wanted, position)),
-            _ => Ok(Snapshot { transaction, tenant_id, position, if_none_match: self.if_none_match.clone() }),
-        }
+        Ok(self.min_position)
     }
 }
 
@@ -99,6 +104,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Begins a transaction in which a tenant's rows of these projections can be read.
+    pub(crate) async fn begin(pool: &PgPool, tenant_id: Uuid, projections: &[&str]) -> Result<Self, sqlx::Error> {
+        let mut transaction = pool.begin_with(BEGIN).await?;
+        let position = prepare(&mut transaction, tenant_id, projections).await?;
+        Ok(Self { transaction, tenant_id, position, if_none_match: None })
+    }
+
+    /// Ends it; the answer is the position that it reflected.
+    pub(crate) async fn end(self) -> Result<i64, sqlx::Error> {
+        self.transaction.commit().await?;
+        Ok(self.position)
+    }
+
     /// Where statements are executed.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
@@ -143,9 +161,22 @@ impl Snapshot {
     }
 }
 
+/// One thing with its stream's version in `ETag` and the position that it reflects.
+pub(crate) fn answer_version<B: Serialize>(body: B, version: i64, position: i64) -> Response {
+    let mut response = ([(ETAG, etag(version))], axum::Json(body)).into_response();
+    response.headers_mut().insert(POSITION, position.into());
+    response
+}
+
 /// An answer that says which position it reflects: `Registrar-Position`.
 #[derive(Debug)]
 pub struct Answer(Response);
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self(response)
+    }
+}
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {

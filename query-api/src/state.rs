@@ -1,6 +1,10 @@
 //! What handlers are given. They take it by extractors: `snapshot::Reader`, `caller::SignedIn`, `caller::Anyone`.
 
-use crate::consistency::Positions;
+use crate::{
+    consistency::Positions,
+    gather::Gathered,
+    views::{account_list, course_catalogue},
+};
 use axum::extract::FromRef;
 use ops::{health::Health, tokens::Verifier};
 use sqlx::PgPool;
@@ -11,6 +15,10 @@ use std::sync::Arc;
 pub struct State {
     /// The read database, with the rights of a role that can only read.
     pub pool: PgPool,
+    /// Accounts, read together.
+    pub accounts: Gathered<account_list::OneAccount>,
+    /// Courses, read together.
+    pub courses: Gathered<course_catalogue::OneCourse>,
     /// How far the projections have come.
     pub positions: Positions,
     /// Verifies access tokens.

@@ -112,7 +112,8 @@ impl<'a> Work<'a> {
         self.rests_on_cache
     }
 
-    /// Loads a stream. One of another tenant is as good as none.
+    /// Loads a stream. One of another tenant is as good as none. While memory is trusted, a stream that is not remembered
+    /// is taken to be new: where that is wrong, the append is refused or the refusal decided again, and the log is read.
     pub async fn load<A: Aggregate>(&mut self, id: A::Id) -> Result<Loaded<A>, Problem> {
         let id: Uuid = id.into();
         if let Some(touched) = self.streams.iter().find(|touched| touched.stream.id == id) {
@@ -122,9 +123,9 @@ impl<'a> Work<'a> {
         let stream = StreamRef { stream_type: A::STREAM_TYPE.into(), id };
         let remembered = self.executor.cache.find(id);
         let folded = match remembered {
-            Some(folded) if self.trust_cache => {
+            remembered if self.trust_cache => {
                 self.rests_on_cache = true;
-                Some(folded)
+                remembered
             }
             remembered => self.read::<A>(&stream, remembered).await.map_err(|error| failed(&error))?,
         };

@@ -8,9 +8,10 @@ use crate::{
     state::State,
 };
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, header::IF_MATCH, request::Parts},
+    RequestExt,
+    body::Body,
+    extract::{FromRequestParts, Request},
+    http::{HeaderMap, header::IF_MATCH, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -19,6 +20,7 @@ use events::{
     log::Keyring,
     tenant::{DEFAULT_TENANT, find_by_slug},
 };
+use http_body_util::{BodyExt, LengthLimitError};
 use ops::{
     caller::{AnyScopeCaller, Caller},
     context::RequestContext,
@@ -154,13 +156,10 @@ pub async fn digest_request(request: Request, next: Next) -> Response {
     if !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
-    let (parts, body) = request.into_parts();
-    let bounds = Request::from_parts(parts.clone(), body);
-    let body = match Bytes::from_request(bounds, &()).await {
-        Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Problem::new(PAYLOAD_TOO_LARGE).into_response();
-        }
+    let (parts, body) = request.with_limited_body().into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if is_too_large(&error) => return Problem::new(PAYLOAD_TOO_LARGE).into_response(),
         Err(_) => {
             return Problem::new(MALFORMED_JSON).detail("The body ended before it was complete.").into_response();
         }
@@ -169,6 +168,11 @@ pub async fn digest_request(request: Request, next: Next) -> Response {
     let mut request = Request::from_parts(parts, Body::from(body));
     request.extensions_mut().insert(RequestDigest(digest));
     next.run(request).await
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    chain.any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 fn digest(parts: &Parts, body: &[u8]) -> String {
@@ -192,8 +196,9 @@ mod tests {
     use super::*;
     use axum::{
         Router,
-        extract::DefaultBodyLimit,
-        http::{HeaderName, HeaderValue, Method},
+        body::Bytes,
+        extract::{DefaultBodyLimit, FromRequest},
+        http::{HeaderName, HeaderValue, Method, StatusCode},
         middleware,
         routing::post,
     };

@@ -2,16 +2,18 @@
 //! are the payload; `Registrar-Position` and `Registrar-Leaf-Hash` say where it stands in the log.
 
 use crate::{
-    envelope::{EXTENSIONS, Recorded, StreamRef},
+    envelope::{EXTENSIONS, Member, Recorded, StreamRef},
     ids::TenantId,
 };
-use async_nats::{HeaderMap, jetstream::message::PublishMessage};
+use async_nats::{HeaderMap, HeaderName, jetstream::message::PublishMessage};
 use chrono::DateTime;
 use serde_json::{Map, Value};
 use std::{fmt::Write, str::FromStr};
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
+/// What is the payload and no header.
+const DATA: &str = "ce-data";
 
 /// The message lacks a header, or one makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -28,16 +30,16 @@ pub(super) fn subject(prefix: &str, event: &Recorded) -> String {
 
 pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
     let mut headers = HeaderMap::new();
-    let cloud_event = event.cloud_event();
-    for (attribute, value) in cloud_event.as_object().into_iter().flatten() {
-        match (attribute.as_str(), value) {
-            ("data", _) => {}
-            (_, Value::String(text)) => headers.insert(format!("ce-{attribute}"), text.as_str()),
-            (_, other) => headers.insert(format!("ce-{attribute}"), other.to_string()),
+    for (name, member) in event.members().into_iter().filter(|(name, _)| *name != DATA) {
+        let name = HeaderName::from_static(name);
+        match member {
+            Member::Text(text) => headers.insert(name, text.into_owned()),
+            Member::Number(number) => headers.insert(name, number.to_string()),
+            Member::Json(json) => headers.insert(name, json.to_string()),
         }
     }
-    headers.insert(POSITION, event.position.to_string());
-    headers.insert(LEAF_HASH, hex(&event.leaf_hash));
+    headers.insert(HeaderName::from_static(POSITION), event.position.to_string());
+    headers.insert(HeaderName::from_static(LEAF_HASH), hex(&event.leaf_hash));
     PublishMessage::build()
         .payload(event.data.to_string().into())
         .headers(headers)
@@ -49,12 +51,14 @@ pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
 pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
     let malformed = |header: &str| MalformedMessage { header: header.to_owned() };
     let headers = headers.ok_or_else(|| malformed(POSITION))?;
-    let text = |header: &str| headers.get(header).map(|value| value.as_str().to_owned()).ok_or(malformed(header));
+    let text = |header: &'static str| {
+        headers.get(HeaderName::from_static(header)).map(|value| value.as_str().to_owned()).ok_or(malformed(header))
+    };
 
     let mut metadata = Map::new();
     for (member, attribute) in EXTENSIONS {
         // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
-        if let Ok(value) = text(&format!("ce-{attribute}"))
+        if let Ok(value) = text(attribute)
             && (member != "occurred_at" || value != text("ce-recordedtime")?)
         {
             metadata.insert(member.to_owned(), value.into());

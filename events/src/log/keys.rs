@@ -54,32 +54,34 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-/// Opens, makes and remembers people's keys.
+/// Opens, makes and remembers people's keys. Clones share them.
 #[derive(Clone)]
-pub struct Keyring {
+pub struct Keyring(Arc<Keys>);
+
+struct Keys {
     pool: PgPool,
     wrapping: DataKey,
     files: DataKey,
     claims: MasterKey,
-    open: Arc<Cache<AccountId, DataKey>>,
+    open: Cache<AccountId, DataKey>,
 }
 
 impl Keyring {
     /// A keyring over `log.subject_keys` of the database.
     pub fn new(pool: PgPool, master: &MasterKey) -> Self {
-        Self {
+        Self(Arc::new(Keys {
             pool,
             wrapping: DataKey::new(&master.derive("registrar subject key wrapping v1")),
             files: DataKey::new(&master.derive("registrar files v1")),
             claims: MasterKey(master.derive("registrar claim digests v1")),
-            open: Arc::new(Cache::new(CACHED_KEYS)),
-        }
+            open: Cache::new(CACHED_KEYS),
+        }))
     }
 
     /// Has the subjects' keys at hand for [`Self::find`]. Those who have none, or whose key was destroyed, stay without.
     pub async fn load(&self, subjects: impl IntoIterator<Item = AccountId>) -> Result<(), LogError> {
         let missing: Vec<Uuid> =
-            subjects.into_iter().filter(|subject| self.open.get(subject).is_none()).map(AccountId::as_uuid).collect();
+            subjects.into_iter().filter(|subject| self.0.open.get(subject).is_none()).map(AccountId::as_uuid).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -89,32 +91,32 @@ impl Keyring {
              where subject_id = any($1)",
             &missing
         )
-        .fetch_all(&self.pool);
+        .fetch_all(&self.0.pool);
         let rows = bounded(rows).await?;
         for row in rows {
             let subject = AccountId::new(row.subject_id);
-            let key = self.wrapping.open(subject, &row.wrapped_key)?;
+            let key = self.0.wrapping.open(subject, &row.wrapped_key)?;
             let key: [u8; 32] = key.try_into().map_err(|_| SealError::Damaged)?;
-            self.open.insert(subject, DataKey::new(&key));
+            self.0.open.insert(subject, DataKey::new(&key));
         }
         Ok(())
     }
 
     /// The subject's key, where it is at hand.
     pub fn find(&self, subject: AccountId) -> Option<DataKey> {
-        self.open.get(&subject)
+        self.0.open.get(&subject)
     }
 
     /// Makes a key for a new subject: the key, and its wrapped form for the row that commits with the first event.
     pub fn generate(&self, subject: AccountId) -> Result<(DataKey, Vec<u8>), SealError> {
         let key: [u8; 32] = rand::random();
-        let wrapped = self.wrapping.seal(subject, rand::random(), &key)?;
+        let wrapped = self.0.wrapping.seal(subject, rand::random(), &key)?;
         Ok((DataKey::new(&key), wrapped))
     }
 
     /// Remembers a key whose row was committed.
     pub fn remember(&self, subject: AccountId, key: DataKey) {
-        self.open.insert(subject, key);
+        self.0.open.insert(subject, key);
     }
 
     /// Seals all personal data in `json`, with keys at hand and with `fresh` ones that are not committed yet.
@@ -153,16 +155,16 @@ impl Keyring {
 
     /// Seals a part of a file that lies beside the log for a while; `file` names the file.
     pub fn seal_file(&self, file: Uuid, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.files.seal(AccountId::new(file), rand::random(), plain)
+        self.0.files.seal(AccountId::new(file), rand::random(), plain)
     }
 
     /// Opens what [`Self::seal_file`] made.
     pub fn open_file(&self, file: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.files.open(AccountId::new(file), sealed)
+        self.0.files.open(AccountId::new(file), sealed)
     }
 
     /// What stands for a claimed name in `log.claims`: a keyed digest (HMAC-SHA-256), for names may be personal data.
     pub fn claim_digest(&self, scope: &str, name: &str) -> Vec<u8> {
-        self.claims.mac(format!("{scope}\0{name}").as_bytes()).to_vec()
+        self.0.claims.mac(format!("{scope}\0{name}").as_bytes()).to_vec()
     }
 }

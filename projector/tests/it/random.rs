@@ -199,6 +199,7 @@ fn assessed(learner_id: AccountId, assessment_id: AssessmentId, number: u8) -> (
         attempt: 1,
         answers: Vec::new(),
         result: Some(Scored { score: 1, max_score: 2, passed: Some(number > 60) }),
+        banked: false,
     };
     (AttemptsId::of(learner_id, assessment_id).into(), event.into())
 }

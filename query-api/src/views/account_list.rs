@@ -8,8 +8,10 @@ pub use export::*;
 use super::RoleSchema;
 use crate::{
     caller::SignedIn,
+    gather::{Gathered, Kind, Loading},
     snapshot::{Answer, Reader, Snapshot},
 };
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use events::Role;
 use ops::{
@@ -27,7 +29,7 @@ const READS: &[&str] = &["account_list"];
 const MAX_WORDS: usize = 10;
 
 /// An account. Its person's data are null once the person was erased.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Account {
     /// The account.
     pub id: Uuid,
@@ -167,11 +169,16 @@ pub async fn list(
         (status = 403, description = "`forbidden`"),
         (status = 404, description = "`not-found`"),
     ))]
-pub async fn one(caller: SignedIn, reader: Reader, Path(id): Path<Uuid>) -> Result<Answer, Problem> {
+pub async fn one(
+    caller: SignedIn,
+    reader: Reader,
+    State(accounts): State<Gathered<OneAccount>>,
+    Path(id): Path<Uuid>,
+) -> Result<Answer, Problem> {
     if id != caller.account_id {
         caller.require(&[Role::Admin])?;
     }
-    find(caller, reader, id).await
+    find(caller, &reader, &accounts, id).await
 }
 
 /// One's own account.
@@ -179,19 +186,37 @@ pub async fn one(caller: SignedIn, reader: Reader, Path(id): Path<Uuid>) -> Resu
     (status = 200, description = "The account that the token was issued to", body = Account),
     (status = 404, description = "`not-found`"),
 ))]
-pub async fn me(caller: SignedIn, reader: Reader) -> Result<Answer, Problem> {
-    find(caller, reader, caller.account_id).await
+pub async fn me(
+    caller: SignedIn,
+    reader: Reader,
+    State(accounts): State<Gathered<OneAccount>>,
+) -> Result<Answer, Problem> {
+    find(caller, &reader, &accounts, caller.account_id).await
 }
 
-async fn find(caller: SignedIn, reader: Reader, id: Uuid) -> Result<Answer, Problem> {
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
-    let found = select_accounts!("where a.tenant_id = $1 and a.account_id = $2", snapshot.tenant_id(), id)
-        .fetch_optional(snapshot.connection())
-        .await?;
-    let account = found.ok_or_else(|| snapshot.not_found())?;
+async fn find(caller: SignedIn, reader: &Reader, accounts: &Gathered<OneAccount>, id: Uuid) -> Result<Answer, Problem> {
     // A log-in changes last_login_at and not the version, so that nobody is told that nothing changed.
-    let version = account.version;
-    snapshot.answer_version(account, version).await
+    Ok(accounts.find(reader, caller.tenant_id, id).await?.answer(|account| account.version)?.into())
+}
+
+/// Accounts, read together.
+#[derive(Debug)]
+pub struct OneAccount;
+
+impl Kind for OneAccount {
+    type Value = Account;
+
+    const READS: &'static [&'static str] = READS;
+
+    fn load<'a>(snapshot: &'a mut Snapshot, ids: &'a [Uuid]) -> Loading<'a, Account> {
+        Box::pin(async move {
+            let found =
+                select_accounts!("where a.tenant_id = $1 and a.account_id = any($2)", snapshot.tenant_id(), ids)
+                    .fetch_all(snapshot.connection())
+                    .await?;
+            Ok(found.into_iter().map(|account| (account.id, account)).collect())
+        })
+    }
 }
 
 /// 404 where the caller's organisation has no such account.

@@ -17,7 +17,7 @@ use ops::{
     http::Edge,
     tokens::{Grant, Signer, TokenScope, Verifier, generate_signing_key_pem},
 };
-use query_api::{consistency::Positions, http, state::State};
+use query_api::{consistency::Positions, gather::Gathered, http, state::State};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -133,6 +133,8 @@ impl World {
         let positions = Positions::new(WAIT);
         tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));
         let state = State {
+            accounts: Gathered::start(reads.clone()),
+            courses: Gathered::start(reads.clone()),
             pool: reads,
             positions,
             verifier: Verifier::from_jwks(&signer.jwks(), "registrar", "registrar").unwrap(),

@@ -1,7 +1,7 @@
 //! `POST /v1/auth/forgot-password` and `/reset-password`: somebody who forgot their password sets another one, by a token
 //! that is mailed to them. Whatever is asked, the first answers 202 with the same body after the same time.
 
-use super::{INVALID_RESET_TOKEN, at, end_sessions, known_of};
+use super::{INVALID_RESET_TOKEN, at, end_sessions, password::known_of};
 use crate::{
     domain::{
         account::{self, Command},

@@ -5,6 +5,7 @@
 
 mod account;
 mod bootstrap;
+mod bench;
 mod down;
 mod import;
 mod keys;
@@ -69,6 +70,8 @@ enum Command {
     Bootstrap(bootstrap::Bootstrap),
     /// Make, show, unlock an account of a running system, or reset its password
     Account(account::Account),
+    /// Measure how fast it is on this machine
+    Bench(bench::Bench),
 }
 
 /// Why a subcommand failed.
@@ -88,6 +91,8 @@ enum Error {
     Import(#[from] import::ImportError),
     #[error(transparent)]
     Operator(#[from] operator::OperatorError),
+    #[error(transparent)]
+    Bench(#[from] bench::Error),
 }
 
 #[tokio::main]
@@ -105,6 +110,7 @@ async fn main() -> ExitCode {
         Command::Seed(seed) => seed.run().await.map_err(Error::from),
         Command::Projection(projection) => projection.run().map_err(Error::from),
         Command::Import(import) => import.run().await.map_err(Error::from),
+        Command::Bench(bench) => bench.run().await.map_err(Error::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -174,7 +174,14 @@ impl Up {
             (None, Some(postgres)) => own_databases(&postgres, supervisor).await?,
             (None, None) => return Err(Error::Usage("no database was given and none was started".to_owned())),
         };
-        let wiring = Wiring { access, nats_url: &nats_url, keys: &keys, binaries: &binaries, shown: !self.background };
+        let wiring = Wiring {
+            access,
+            nats_url: &nats_url,
+            keys: &keys,
+            binaries: &binaries,
+            shown: !self.background,
+            settings: Vec::new(),
+        };
         let places = processes::start(instance, &wiring, supervisor).await?;
         let logins = sample::logins(instance, &places, &keys, !self.no_seed, supervisor.cancel()).await?;
         let state = State {

@@ -113,6 +113,8 @@ pub struct Wiring<'a> {
     pub binaries: &'a Path,
     /// Whether their output is shown.
     pub shown: bool,
+    /// Settings that all of them get, before those that connect them.
+    pub settings: Vec<(&'static str, OsString)>,
 }
 
 /// Where the processes are.
@@ -198,6 +200,7 @@ fn program(
         vec![("LOG_FORMAT", "text".into()), ("DOCS", "true".into()), ("NO_COLOR", "1".into())];
     environment.extend(GENEROUS.map(|(name, value)| (name, value.into())));
     environment.extend(PASSED_ON.iter().filter_map(|name| Some((*name, env::var_os(name)?))));
+    environment.extend(wiring.settings.iter().cloned());
     environment.push(("OPERATIONS_ADDRESS", format!("127.0.0.1:{}", addresses.operations).into()));
     environment.extend(addresses.listen.map(|port| ("LISTEN_ADDRESS", format!("127.0.0.1:{port}").into())));
     environment.extend(access.database_role.map(|role| ("DATABASE_ROLE", role.into())));

@@ -37,6 +37,8 @@ pub enum Profile {
     Small,
     /// It is thrown away after the run, so nothing waits for a disk.
     Test,
+    /// It is thrown away after the run, and written as durably as any.
+    Bench,
 }
 
 /// What a server is started from.

@@ -82,6 +82,13 @@ pub struct Session {
     token: String,
 }
 
+impl Session {
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
 /// An answered command.
 #[derive(Debug)]
 pub struct Done {

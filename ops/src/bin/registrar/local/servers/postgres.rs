@@ -48,12 +48,20 @@ pub struct Postgres {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
     password: String,
+    /// The folder of its programs, where they are on this machine.
+    programs: Option<PathBuf>,
 }
 
 impl Postgres {
     /// The superuser's URL of a database.
     pub fn url(&self, database: &str) -> String {
         self.url_of(SUPERUSER, &self.password, database)
+    }
+
+    /// A program of PostgreSQL, such as `pgbench`: that of the server itself, else the one on the PATH.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let own = self.programs.as_ref().map(|folder| folder.join(name));
+        own.filter(|path| path.is_file()).unwrap_or_else(|| name.into())
     }
 
     /// A role's URL of a database.
@@ -113,7 +121,8 @@ pub async fn start_named(
         };
         // Recovery after a crash takes its time, and an image may have to be fetched.
         let limit = Duration::from_mins(5);
-        let server = Postgres { port, password: remembered.password.clone() };
+        let programs = cluster.as_ref().map(|cluster| cluster.programs.clone());
+        let server = Postgres { port, password: remembered.password.clone(), programs };
         match supervisor.start(program, limit, async || server.answers().await).await {
             Ok(()) => {
                 remembered.port = Some(port);
@@ -170,8 +179,21 @@ async fn remember(instance: &Instance, path: &Path, cluster: Option<&Cluster>) -
 
 fn settings(profile: Profile) -> Vec<&'static str> {
     let mut settings = vec!["max_connections=300", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"];
-    if profile == Profile::Test {
-        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB"]);
+    match profile {
+        Profile::Durable => {}
+        Profile::Test => {
+            settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB"]);
+        }
+        // As on a server of one's own; checkpoints come by time, not in the middle of every stretch of load.
+        Profile::Bench => settings.extend([
+            "max_connections=500",
+            "shared_buffers=1GB",
+            "max_wal_size=16GB",
+            "checkpoint_timeout=15min",
+            "fsync=on",
+            "synchronous_commit=on",
+            "full_page_writes=on",
+        ]),
     }
     if profile == Profile::Small {
         settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]);

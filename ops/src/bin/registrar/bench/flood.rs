@@ -1,0 +1,62 @@
+//! P10: enrolments while somebody floods the log-in. Each log-in costs an Argon2 hash at production's cost.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error, Plan,
+    figure::{Figure, Target},
+    load::{self, Pace, Requester, histogram},
+    people::People,
+    results::Results,
+    world::World,
+};
+
+/// Enrolments a second.
+const RATE: f64 = 200.0;
+const WORKERS: usize = 64;
+/// Connections that log in one after the other.
+const FLOODING: usize = 32;
+const TARGET: f64 = 2.0;
+
+/// Measures, and adds to the results.
+pub async fn measure(plan: &Plan, world: &World<'_>, people: &Arc<People>, results: &mut Results) -> Result<(), Error> {
+    let address = world.command_api()?;
+    let (enrolling, flooding) = (Arc::clone(people), Arc::clone(people));
+    let enrollments = Requester::new(address, 201, move |request| enrolling.write_enrollment(request));
+    let log_ins = Requester::new(address, 200, move |request| flooding.write_log_in(request));
+    let enroll = || load::run(&enrollments, WORKERS, Pace::Open(RATE), plan.length * 2, &plan.cancel);
+    let (mut alone, mut flooded, mut logged_in) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut calm, mut rough) = (histogram(), histogram());
+    for repetition in 1..=plan.repetitions {
+        plan.tell(&format!("enrolments beside a flood of log-ins, repetition {repetition}"));
+        world.projected(world.head().await?).await?;
+        let sample = enroll().await?;
+        alone.push(sample.quantile_ms(0.99));
+        let _ = calm.add(&sample.latencies);
+
+        let stop = CancellationToken::new();
+        let flood = load::run(&log_ins, FLOODING, Pace::Closed, plan.length * 60, &stop);
+        let enroll = async {
+            let sample = enroll().await;
+            stop.cancel();
+            sample
+        };
+        let (flood, sample) = tokio::join!(flood, enroll);
+        let sample = sample?;
+        logged_in.push(flood?.rate());
+        flooded.push(sample.quantile_ms(0.99));
+        let _ = rough.add(&sample.latencies);
+    }
+    let what = format!("p99 of enrolments, {RATE}/s, during a flood of log-ins");
+    results.add(
+        Figure::value("P10", what, "ms", &flooded)
+            .over("ms without it", &alone, &flooded)
+            .reach(Target::AtMost(TARGET)),
+    );
+    results.add(Figure::value("P10", "log-ins meanwhile (Argon2id at production's cost)", "/s", &logged_in));
+    results.histograms.push(("enrolments alone".to_owned(), calm));
+    results.histograms.push(("enrolments during the flood".to_owned(), rough));
+    Ok(())
+}
