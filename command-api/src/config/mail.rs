@@ -13,7 +13,7 @@ ops::secret_args! {
 /// Mail.
 #[derive(Debug, Clone, Args)]
 pub(super) struct MailArgs {
-    /// The mail server. Without it and without MAIL_OUTBOX no mail leaves, and forgotten passwords cannot be set anew.
+    /// The mail server. Without it and without `MAIL_OUTBOX` no mail leaves, and forgotten passwords cannot be set anew.
     #[arg(long, env = "SMTP_HOST", value_name = "NAME")]
     smtp_host: Option<String>,
 

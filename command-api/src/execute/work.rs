@@ -316,10 +316,10 @@ fn subject_of(event: &Event) -> Option<AccountId> {
         Event::Account(
             AccountEvent::ProfileUpdated { first_name: text, .. }
             | AccountEvent::EmailChanged { email: text }
-            | AccountEvent::UsernameChanged { username: Some(text) },
+            | AccountEvent::UsernameChanged { username: Some(text) }
+            | AccountEvent::PasswordResetRequested { address: Some(text), .. }
+            | AccountEvent::PasswordResetRequested { agent: Some(text), .. },
         )
-        | Event::Account(AccountEvent::PasswordResetRequested { address: Some(text), .. })
-        | Event::Account(AccountEvent::PasswordResetRequested { agent: Some(text), .. })
         | Event::Refusal(RefusalEvent::Recorded { address: Some(text), .. }) => Some(text.subject()),
         _ => None,
     }

@@ -144,7 +144,7 @@ async fn run_many(run: facts::Run<'_>, facts: Vec<Result<ImportLine, Problem>>) 
                 kinds.entry(fact.kind()).or_default().push((place, fact));
                 ImportOutcome::pending(number, key)
             }
-            Err(problem) => ImportOutcome::refused(number, problem),
+            Err(problem) => ImportOutcome::refused(number, &problem),
         });
     }
     for (kind, facts) in kinds {

@@ -6,6 +6,7 @@ use command_api::{
     domain::account_import::{self, Command},
     execute::{Actor, Context, Executor, Reply},
     imports::Imports,
+    tail::Tail,
 };
 use events::{
     Personal, Role,
@@ -49,7 +50,7 @@ impl Process {
         let keyring = Keyring::new(pool.clone(), &master);
         let log = LogReader::new(pool.clone(), keyring.clone());
         let (head, _) = watch::channel(0);
-        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head);
+        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head, Tail::default());
         let executor = Executor::new(log, appender);
         let imports = Imports::new(pool.clone(), keyring, executor.clone());
         Self { executor, imports, stop: CancellationToken::new(), running: tokio::spawn(async {}) }

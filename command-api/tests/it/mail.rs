@@ -34,7 +34,7 @@ fn smtp(server: &SmtpServer, tls: Tls, password: &str) -> Arc<dyn Mailer> {
 
 /// Writes to somebody, as a command does.
 async fn write(world: &World, account_id: AccountId, lifetime: TimeDelta) {
-    let context = &world.context();
+    let context = &World::context();
     let written = world.executor.execute(context, "test.write", |work| {
         Box::pin(async move {
             work.load::<Account>(account_id).await?;
@@ -89,7 +89,8 @@ async fn a_letter_waits_sealed_until_it_has_left_and_leaves_once() {
     let world = World::new().await;
     let account_id = world.person().await;
     write(&world, account_id, TimeDelta::minutes(30)).await;
-    let [(0, sealed)] = waiting(&world).await.try_into().unwrap() else { panic!("it waits") };
+    let waits: [(i32, Vec<u8>); 1] = waiting(&world).await.try_into().unwrap();
+    let [(0, sealed)] = waits else { panic!("it waits") };
     assert!(!sealed.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()), "the token is sealed");
 
     // What a process that is killed leaves undone, another one does: nothing is held but the row.

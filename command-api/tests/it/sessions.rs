@@ -24,7 +24,7 @@ use uuid::Uuid;
 /// A session that begins now and ends after `lifetime`, unless the account has moved since it was read.
 async fn begin(world: &World, account_id: AccountId, lifetime: TimeDelta) -> Result<AuthSessionId, Problem> {
     let session_id = AuthSessionId::new(Uuid::now_v7());
-    let context = &world.context();
+    let context = &World::context();
     let expires_at = context.now + lifetime;
     let started =
         &AuthSessionEvent::Started { account_id, scope: SessionScope::Full, expires_at, address: None, agent: None };
@@ -52,7 +52,7 @@ async fn a_session_that_begins_while_all_are_ended_is_ended_too() {
     let account_id = world.person().await;
     begin(&world, account_id, TimeDelta::days(1)).await.unwrap();
     let (world, attempts) = (&world, &AtomicUsize::new(0));
-    let context = &world.context();
+    let context = &World::context();
     // What a new password does, with a log-in between the look at the sessions and the append.
     let done = world.executor.execute(context, "test.end_all", |work| {
         Box::pin(async move {
@@ -75,7 +75,7 @@ async fn a_session_does_not_begin_on_an_account_that_has_moved() {
     let world = World::new().await;
     let account_id = world.person().await;
     let (world, attempts) = (&world, &AtomicUsize::new(0));
-    let context = &world.context();
+    let context = &World::context();
     let session_id = AuthSessionId::new(Uuid::now_v7());
     // What a log-in does, with a deactivation between the look at the account and the append.
     let refused = world.executor.execute(context, "test.log_in", |work| {
@@ -137,7 +137,7 @@ async fn what_no_token_can_be_of_any_more_is_forgotten() {
     let account_id = world.person().await;
     let session_id = begin(&world, account_id, TimeDelta::days(1)).await.unwrap();
     world.append::<AuthSession>(session_id, vec![AuthSessionEvent::Revoked {}]).await;
-    let now = world.context().now;
+    let now = World::context().now;
     assert_eq!(revocation::forget(&world.pool, now + TimeDelta::minutes(60)).await.unwrap(), 0);
     assert_eq!(revocation::forget(&world.pool, now + TimeDelta::minutes(62)).await.unwrap(), 1);
 }

@@ -34,7 +34,7 @@ pub(crate) struct SmtpServer {
     pub(crate) port: u16,
     /// Who vouches for its certificate, in PEM.
     pub(crate) authority: PathBuf,
-    received: Arc<Mutex<Vec<Received>>>,
+    pub(crate) received: Arc<Mutex<Vec<Received>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

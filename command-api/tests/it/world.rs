@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use command_api::{
     appender::Appender,
     execute::{Context, Executor, Reply},
+    tail::Tail,
 };
 use events::{
     Aggregate, Personal, Role, StreamRef,
@@ -32,13 +33,13 @@ impl World {
         let pool = database.pool_as("registrar_command").await;
         let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(MASTER).unwrap());
         let (head, _) = watch::channel(0);
-        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head);
+        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head, Tail::default());
         let executor = Executor::new(LogReader::new(pool.clone(), keyring), appender);
         Self { executor, pool, _database: database }
     }
 
     /// Nobody asks, now.
-    pub(crate) fn context(&self) -> Context {
+    pub(crate) fn context() -> Context {
         let now: DateTime<Utc> = Utc::now().trunc_subsecs(6);
         Context::of_the_system(DEFAULT_TENANT, now, Uuid::now_v7())
     }
@@ -48,7 +49,7 @@ impl World {
     where
         A::Id: Send + Sync,
     {
-        let (context, events) = (&self.context(), &events);
+        let (context, events) = (&Self::context(), &events);
         let appended = self.executor.execute(context, "test.append", |work| {
             Box::pin(async move {
                 work.load::<A>(id).await?;
@@ -75,7 +76,7 @@ impl World {
             address: None,
             agent: None,
         };
-        let (context, registered) = (&self.context(), &registered);
+        let (context, registered) = (&Self::context(), &registered);
         let made = self.executor.execute(context, "test.person", |work| {
             Box::pin(async move {
                 work.new_subject(account_id);

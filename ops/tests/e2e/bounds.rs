@@ -43,7 +43,7 @@ async fn every_field_of_every_command_is_held_to_its_bounds() {
         let body: Value = serde_json::from_str(call.body().unwrap()).unwrap();
         let head = position(&log).await;
         let mut wrongs = Vec::new();
-        mutate(&document, schema, &body, &body, String::new(), &mut wrongs);
+        mutate(&document, schema, &body, &body, "", &mut wrongs);
         assert!(!wrongs.is_empty(), "{} has fields", operation.key());
         fields += wrongs.iter().map(|wrong| &wrong.pointer).collect::<BTreeSet<_>>().len();
         for Wrong { what, body, pointer } in wrongs {
@@ -123,12 +123,12 @@ fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 /// Every way in which one field of `part`, which stands at `pointer` in `whole`, can be wrong.
-fn mutate(document: &Value, schema: &Value, whole: &Value, part: &Value, pointer: String, wrongs: &mut Vec<Wrong>) {
+fn mutate(document: &Value, schema: &Value, whole: &Value, part: &Value, pointer: &str, wrongs: &mut Vec<Wrong>) {
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema["properties"].as_object().unwrap() {
         let (field, at) = (resolve(document, field), format!("{pointer}/{name}"));
         let mut wrong = |what: &str, value: Option<Value>| {
-            let body = with(whole, &pointer, name, value);
+            let body = with(whole, pointer, name, value);
             wrongs.push(Wrong { what: what.to_owned(), body, pointer: at.clone() });
         };
         if required.contains(&name.as_str()) {
@@ -170,13 +170,13 @@ fn mutate(document: &Value, schema: &Value, whole: &Value, part: &Value, pointer
         }
         let value = &part[name];
         if field["properties"].is_object() && value.is_object() {
-            mutate(document, field, whole, value, at.clone(), wrongs);
+            mutate(document, field, whole, value, &at, wrongs);
         }
         let items = resolve(document, &field["items"]);
         if let Some(first) = value.as_array().and_then(|items| items.first())
             && items["properties"].is_object()
         {
-            mutate(document, items, whole, first, format!("{at}/0"), wrongs);
+            mutate(document, items, whole, first, &format!("{at}/0"), wrongs);
         }
     }
 }

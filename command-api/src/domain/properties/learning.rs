@@ -198,7 +198,7 @@ proptest! {
             prop_assert!(place.payments.len() <= 1);
             let entered_by = match place.enrollment.basis {
                 Some(Basis::Payment { payment_id }) => Some(payment_id),
-                Some(Basis::Free) | None => None,
+                Some(Basis::Free | Basis::Import) | None => None,
             };
             prop_assert_eq!(entered_by, place.payments.first().map(|(payment_id, _)| *payment_id));
             for (_, PaymentEvent::Captured { learner_id, course_id, enrollment_id, .. }) in &place.payments {

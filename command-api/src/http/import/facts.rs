@@ -81,7 +81,7 @@ impl Fact {
         let told = if let Some(ImportedCategory { name, description }) = line.category {
             Told::Category { id: category(&key), name: name.trim().to_owned(), description }
         } else if let Some(told) = line.account {
-            Told::Account(new_account(account(&key), told)?)
+            Told::Account(new_account(account(&key), &told)?)
         } else if let Some(told) = line.course {
             let category_id = told.category.as_deref().map(category);
             let owner_id = told.owner.as_deref().map(account);
@@ -137,7 +137,7 @@ impl Fact {
     }
 }
 
-fn new_account(account_id: AccountId, told: ImportedAccount) -> Result<ImportAccount, Problem> {
+fn new_account(account_id: AccountId, told: &ImportedAccount) -> Result<ImportAccount, Problem> {
     let person = Person {
         account_id,
         email: Email::try_new(&told.email)?,

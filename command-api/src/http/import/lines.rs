@@ -255,7 +255,7 @@ impl ImportOutcome {
     }
 
     /// A line that could not be read.
-    pub(super) fn refused(line: usize, problem: Problem) -> Self {
+    pub(super) fn refused(line: usize, problem: &Problem) -> Self {
         let problem = Some(problem.document().clone());
         Self { line, key: None, outcome: OutcomeKind::Refused, id: None, position: None, problem }
     }

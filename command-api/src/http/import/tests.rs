@@ -46,7 +46,7 @@ fn each_wrong_field_of_a_line_is_named() {
 #[test]
 fn a_line_that_cannot_be_read_leaves_the_others_alone() {
     let body = format!("{}\n{{\"key\": \n\n{}\n\n", student(), student());
-    let lines: Vec<_> = read(body.as_bytes(), 10).unwrap().into_iter().map(|line| line.err()).collect();
+    let lines: Vec<_> = read(body.as_bytes(), 10).unwrap().into_iter().map(Result::err).collect();
     let slugs: Vec<_> = lines.iter().map(|problem| problem.as_ref().map(Problem::slug)).collect();
     assert_eq!(slugs, [None, Some("malformed-json"), Some("malformed-json"), None]);
 }

@@ -4,8 +4,8 @@
 //! Exit codes: 0 it is done, 1 it failed, 2 it was asked wrongly.
 
 mod account;
-mod bootstrap;
 mod bench;
+mod bootstrap;
 mod down;
 mod import;
 mod keys;

@@ -151,7 +151,7 @@ fn table<'a>(headings: &[String], rows: impl Iterator<Item = &'a [String]>) -> S
             };
             format!("<{tag} class=\"{class}\">{}</{tag}>", escape(cell))
         };
-        row.iter().map(cell).collect::<Vec<_>>().join("")
+        row.iter().map(cell).collect::<String>()
     };
     let body: Vec<String> = rows.map(|row| format!("<tr>{}</tr>", cells(row, "td"))).collect();
     format!("<table><tr>{}</tr>{}</table>", cells(headings, "th"), body.join("\n"))

@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// A fact, and the row that tells it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "a line has a number, which everybody calls its line")]
 pub struct Line {
     /// The fact as JSON.
     pub json: String,
@@ -72,6 +73,7 @@ pub struct Sender<'a> {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the answer calls it so")]
 struct Outcome {
     line: usize,
     outcome: Kind,

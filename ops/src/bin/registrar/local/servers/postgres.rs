@@ -181,6 +181,7 @@ fn settings(profile: Profile) -> Vec<&'static str> {
     let mut settings = vec!["max_connections=300", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"];
     match profile {
         Profile::Durable => {}
+        Profile::Small => settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]),
         Profile::Test => {
             settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB"]);
         }
@@ -194,9 +195,6 @@ fn settings(profile: Profile) -> Vec<&'static str> {
             "synchronous_commit=on",
             "full_page_writes=on",
         ]),
-    }
-    if profile == Profile::Small {
-        settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]);
     }
     settings
 }

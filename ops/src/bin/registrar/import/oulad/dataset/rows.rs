@@ -9,6 +9,7 @@ pub type CourseKey = Rc<str>;
 
 /// One presentation of one module.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the data set calls its code so")]
 pub struct Presentation {
     /// The line that tells it.
     pub line: u64,
