@@ -14,5 +14,7 @@ mod faults;
 mod gates;
 mod import;
 mod refusals;
+mod secrets;
 mod sessions;
+mod tokens;
 mod world;

@@ -33,10 +33,12 @@ pub struct World {
     pub stream: TestStream,
     pem: Secret,
     signer: Signer,
-    /// Where letters are written to.
+    /// Where letters are written to, and what the processes say.
     outbox: PathBuf,
+    operations: Mutex<Vec<String>>,
 }
 
+/// A program of the system.
 pub fn binary(name: &str) -> PathBuf {
     let folder =
         env::var("REGISTRAR_BIN_DIR").expect("run the tests with `cargo ops test`, which builds the processes");
@@ -68,6 +70,7 @@ impl World {
             stream,
             pem,
             signer,
+            operations: Mutex::default(),
             outbox: env::temp_dir().join(format!("outbox-{}", Uuid::new_v4())),
         };
         let (projector, commands, queries) =
@@ -122,11 +125,12 @@ impl World {
             .env("LISTEN_ADDRESS", &http)
             .env("OPERATIONS_ADDRESS", &operations)
             .envs(settings.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(Stdio::from(self.log_file(name, &operations)))
             .spawn()
             .unwrap();
         self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
         let url = |address| format!("http://{address}");
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).push(url(operations.clone()));
         Addresses { http: url(http), operations: url(operations) }
     }
 
@@ -204,6 +208,50 @@ impl World {
     pub async fn log_in(&self, email: &str, password: &str) -> String {
         let body = self.post("/v1/auth/login", "", json!({"email": email, "password": password})).await.expect(200);
         body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn log_file(&self, name: &str, operations: &str) -> std::fs::File {
+        std::fs::create_dir_all(&self.outbox).unwrap();
+        let port = operations.rsplit(':').next().unwrap();
+        std::fs::File::create(self.outbox.join(format!("{name}-{port}.log"))).unwrap()
+    }
+
+    /// All that the processes have said so far.
+    pub fn logs(&self) -> String {
+        let paths = std::fs::read_dir(&self.outbox).unwrap().map(|entry| entry.unwrap().path());
+        let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+        logs.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// Where the processes' metrics are.
+    pub fn operations(&self) -> Vec<String> {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every message of the stream, its headers too.
+    pub async fn messages(&self) -> String {
+        let mut stream = self.stream.jetstream().await.get_stream(&self.stream.name).await.unwrap();
+        let last = stream.info().await.unwrap().state.last_sequence;
+        let mut text = String::new();
+        for sequence in 1..=last {
+            let message = stream.get_raw_message(sequence).await.unwrap();
+            text += &format!("{:?} {}\n", message.headers, String::from_utf8_lossy(&message.payload));
+        }
+        text
+    }
+
+    /// What signs as the system does, for whomever.
+    pub fn signer(&self, issuer: &str, audience: &str, lifetime: Duration) -> Signer {
+        Signer::from_pem(&self.pem, issuer, audience, lifetime).unwrap()
+    }
+
+    /// The private key without its armour.
+    pub fn private_key(&self) -> String {
+        self.pem.expose().lines().filter(|line| !line.starts_with("-----")).collect()
+    }
+
+    pub fn master_key(&self) -> String {
+        STANDARD.encode([7; 32])
     }
 
     /// What was written to an address so far, the first letter first.
