@@ -5,7 +5,7 @@ use crate::{
     event::{CodecError, Encoded},
     ids::{AccountId, AuthSessionId, TenantId},
     log::LogError,
-    personal::SealError,
+    personal::{self, SealError},
 };
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
@@ -210,7 +210,20 @@ impl Recorded {
 
     /// What [`leaf_hash`] makes of the event, without building its JSON.
     fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
-        let mut canonical = vec![0, b'{'];
+        let mut canonical = vec![0];
+        self.write_canonical(&mut canonical)?;
+        Ok(Sha256::digest(canonical).into())
+    }
+
+    /// The event as CloudEvents JSON in canonical form (RFC 8785), as text.
+    pub fn canonical_json(&self) -> Result<String, serde_json::Error> {
+        let mut canonical = Vec::new();
+        self.write_canonical(&mut canonical)?;
+        String::from_utf8(canonical).map_err(serde::ser::Error::custom)
+    }
+
+    fn write_canonical(&self, canonical: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        canonical.push(b'{');
         for (place, (name, member)) in self.members().into_iter().enumerate() {
             if place > 0 {
                 canonical.push(b',');
@@ -220,13 +233,13 @@ impl Recorded {
             canonical.extend_from_slice(json_name(name).as_bytes());
             canonical.extend_from_slice(b"\":");
             match member {
-                Member::Text(text) => serde_json::to_writer(&mut canonical, &text)?,
+                Member::Text(text) => serde_json::to_writer(&mut *canonical, &text)?,
                 Member::Number(number) => canonical.extend_from_slice(number.to_string().as_bytes()),
-                Member::Json(json) => write_canonical(json, &mut canonical)?,
+                Member::Json(json) => write_canonical(json, canonical)?,
             }
         }
         canonical.push(b'}');
-        Ok(Sha256::digest(canonical).into())
+        Ok(())
     }
 
     /// Whether the stored hash is that of the stored content.
@@ -236,11 +249,15 @@ impl Recorded {
 
     /// Reads the content. `open` opens personal data in place, or leaves them sealed.
     pub fn decode(self, open: impl Fn(&mut Value)) -> Result<Decoded, (Self, CodecError)> {
-        let mut data = self.data.clone();
-        open(&mut data);
+        // Most events hold nothing that has to be opened.
+        let mut data = Cow::Borrowed(&self.data);
+        if personal::is_in(&data) {
+            open(data.to_mut());
+        }
         let metadata = Metadata::deserialize(&self.metadata)
             .map_err(|source| CodecError::Shape { event_type: format!("metadata of {}", self.event_type), source });
-        match (Event::decode(&self.event_type, data), metadata) {
+        let event = Event::decode(&self.event_type, data);
+        match (event, metadata) {
             (Ok(event), Ok(metadata)) => Ok(Decoded { recorded: self, event, metadata }),
             (Err(error), _) | (_, Err(error)) => Err((self, error)),
         }

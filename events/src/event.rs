@@ -5,8 +5,9 @@ use crate::{
     auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
     invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent, upcast,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::value::MapDeserializer};
+use serde_json::{Error, Value};
+use std::borrow::Cow;
 
 /// Any event of any aggregate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,12 +94,10 @@ impl Event {
     }
 
     /// Reads a stored event, of whatever version, as today's.
-    pub fn decode(event_type: &str, data: Value) -> Result<Self, CodecError> {
-        fn read<'de, E: Deserialize<'de> + Into<Event>>(event_type: &str, data: &Value) -> Result<Event, CodecError> {
-            let tagged = serde_json::json!({"type": event_type, "data": data});
-            E::deserialize(tagged)
-                .map(Into::into)
-                .map_err(|source| CodecError::Shape { event_type: event_type.to_owned(), source })
+    pub fn decode(event_type: &str, data: Cow<'_, Value>) -> Result<Self, CodecError> {
+        fn read<'de, E: Deserialize<'de> + Into<Event>>(tag: &'de Value, data: &'de Value) -> Result<Event, Error> {
+            // The tag stands first, so that the data are read once, as what they are.
+            E::deserialize(MapDeserializer::new([("type", tag), ("data", data)].into_iter())).map(Into::into)
         }
 
         let (event_type, data) = upcast::to_current(event_type, data);
@@ -116,6 +115,7 @@ impl Event {
             Some("refusal") => read::<RefusalEvent>,
             _ => return Err(CodecError::UnknownType(event_type.into_owned())),
         };
-        read(&event_type, &data)
+        let tag = Value::from(event_type.as_ref());
+        read(&tag, &data).map_err(|source| CodecError::Shape { event_type: event_type.into_owned(), source })
     }
 }

@@ -158,6 +158,15 @@ pub enum SealError {
     Damaged,
 }
 
+/// Whether the JSON holds personal data.
+pub(crate) fn is_in(json: &Value) -> bool {
+    match json {
+        Value::Object(object) => subject_of(object).is_some() || object.values().any(is_in),
+        Value::Array(values) => values.iter().any(is_in),
+        _ => false,
+    }
+}
+
 /// Whose personal data, sealed or in the clear, the JSON holds.
 pub fn subjects(json: &Value) -> BTreeSet<AccountId> {
     let mut found = BTreeSet::new();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// The current type name and data of a stored event.
-pub(crate) fn to_current(event_type: &str, data: Value) -> (Cow<'_, str>, Value) {
+pub(crate) fn to_current<'a>(event_type: &'a str, data: Cow<'a, Value>) -> (Cow<'a, str>, Cow<'a, Value>) {
     // Every type is in its first version: there is nothing to lift yet.
     (Cow::Borrowed(event_type), data)
 }

@@ -41,7 +41,7 @@ struct Row<'a> {
     session_id: Option<Uuid>,
     correlation_id: Option<Uuid>,
     occurred_at: DateTime<Utc>,
-    event: Value,
+    event: String,
 }
 
 struct Concern {
@@ -51,7 +51,7 @@ struct Concern {
 }
 
 async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {
-    let rows: Vec<Row<'_>> = batch.entries().map(Row::new).collect();
+    let rows = batch.entries().map(Row::new).collect::<Result<Vec<_>, _>>()?;
     let owners = session_owners(connection, batch).await?;
     let mut subjects = Vec::new();
     for row in &rows {
@@ -68,7 +68,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
 }
 
 impl<'a> Row<'a> {
-    fn new(entry: &'a Entry) -> Self {
+    fn new(entry: &'a Entry) -> Result<Self, ApplyError> {
         let recorded = entry.recorded();
         let metadata = match entry {
             Entry::Readable(decoded) => Cow::Borrowed(&decoded.metadata),
@@ -76,7 +76,7 @@ impl<'a> Row<'a> {
                 Cow::Owned(Metadata::deserialize(&recorded.metadata).unwrap_or_default())
             }
         };
-        Self {
+        Ok(Self {
             recorded,
             tenant_id: recorded.tenant_id.as_uuid(),
             actor_id: metadata.actor_id.map(AccountId::as_uuid),
@@ -84,8 +84,8 @@ impl<'a> Row<'a> {
             session_id: metadata.session_id.map(AuthSessionId::as_uuid),
             correlation_id: Some(metadata.correlation_id).filter(|id| !id.is_nil()),
             occurred_at: metadata.occurred_at.unwrap_or(recorded.recorded_at),
-            event: recorded.cloud_event(),
-        }
+            event: recorded.canonical_json()?,
+        })
     }
 }
 
@@ -164,10 +164,13 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
     sqlx::query!(
         "insert into audit_trail (position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id,
              actor_role, session_id, correlation_id, recorded_at, occurred_at, event, leaf_hash)
-         select *
+         select position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id, actor_role, session_id,
+                correlation_id, recorded_at, occurred_at, event::jsonb, leaf_hash
          from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
-             $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::timestamptz[], $14::jsonb[],
-             $15::bytea[])",
+                  $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::timestamptz[], $14::text[],
+                  $15::bytea[])
+             as batch (position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id, actor_role,
+                 session_id, correlation_id, recorded_at, occurred_at, event, leaf_hash)",
         &column!(rows, recorded.position),
         &column!(rows, tenant_id),
         &column!(rows, recorded.event_id),
