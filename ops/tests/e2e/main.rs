@@ -15,4 +15,5 @@ mod gates;
 mod import;
 mod refusals;
 mod sessions;
+mod tenants;
 mod world;
