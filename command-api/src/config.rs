@@ -133,15 +133,9 @@ struct TokenArgs {
 /// Who may come in, and with what password.
 #[derive(Debug, Clone, Args)]
 struct AccountArgs {
-    /// Whether people may register themselves: open, invite, or closed.
-    #[arg(
-        long,
-        env = "REGISTRATION_POLICY",
-        value_enum,
-        default_value = "open",
-        hide_possible_values = true,
-        value_name = "POLICY"
-    )]
+    /// Whether people may register themselves with the default organisation when it comes to be: open, invite, or
+    /// closed. Afterwards PATCH /v1/tenants/{id} says so, as for every organisation.
+    #[arg(long, env = "REGISTRATION_POLICY", default_value = "open", value_name = "POLICY")]
     registration_policy: RegistrationPolicy,
 
     /// How long the temporary password of an account that an admin created is good for, in hours.
@@ -233,7 +227,7 @@ pub struct KeyFiles {
 /// What handlers go by.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whether people may register themselves.
+    /// Whether people may register themselves with the default organisation, to begin with.
     pub registration_policy: RegistrationPolicy,
     /// How long sessions live.
     pub lifetimes: Lifetimes,

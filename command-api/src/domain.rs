@@ -22,3 +22,4 @@ pub mod payment;
 #[cfg(test)]
 mod properties;
 pub mod submission;
+pub mod tenant;

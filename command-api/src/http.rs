@@ -17,6 +17,7 @@ mod patch;
 pub mod payment;
 mod size;
 pub mod submission;
+pub mod tenant;
 pub mod wellknown;
 
 use crate::state::State;
@@ -78,6 +79,9 @@ fn commands() -> Router<State> {
 
         .route("/v1/invitations", post(invitation::issue))
         .route("/v1/invitations/{id}/revoke", post(invitation::revoke))
+        .route("/v1/tenants", post(tenant::create))
+        .route("/v1/tenants/{id}", patch(tenant::change))
+        .route("/v1/tenants/{id}/accounts", post(tenant::create_account))
 
         .route("/v1/categories", post(category::create))
 

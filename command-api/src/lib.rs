@@ -25,3 +25,4 @@ pub mod revocation;
 pub mod state;
 pub mod sweep;
 pub mod tail;
+pub mod tenancy;

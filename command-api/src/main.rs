@@ -17,6 +17,7 @@ use command_api::{
     state::State,
     sweep,
     tail::Tail,
+    tenancy,
 };
 use events::{
     bus::{Bus, BusError},
@@ -113,6 +114,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     shutdown.spawn("recovery", recovering);
     send_mail(&config, &pool, &keyring, &shutdown)?;
     follow_sessions(&config, &executor, ended, &shutdown)?;
+    let default = tenancy::open_default(executor.clone(), config.settings.registration_policy, shutdown.token());
+    shutdown.spawn("default-tenant", default);
     let (key_config, tokens) = (config.clone(), (signer.clone(), verifier.clone()));
     let stop = shutdown.token();
     shutdown.spawn("keys", async move { keys::follow(&key_config, tokens.0, tokens.1, stop).await });

@@ -39,6 +39,7 @@ pub struct Done {
         (name = "auth_session", description = "Ending sessions"),
         (name = "account", description = "Accounts and profiles"),
         (name = "invitation", description = "Invitations to make an account"),
+        (name = "tenant", description = "Organisations"),
         (name = "category", description = "Categories of courses"),
         (name = "course", description = "Courses and lessons"),
         (name = "enrollment", description = "Learners in courses"),
@@ -76,6 +77,9 @@ pub struct Done {
         http::account_import::start,
         http::invitation::issue,
         http::invitation::revoke,
+        http::tenant::create,
+        http::tenant::change,
+        http::tenant::create_account,
         http::category::create,
         http::course::create,
         http::course::change,
@@ -116,10 +120,16 @@ pub fn json() -> &'static str {
 
 /// Every problem type that a route may answer with.
 pub fn problems() -> impl Iterator<Item = &'static ProblemType> {
-    [problem::PROBLEMS, http::auth::PROBLEMS, http::account::PROBLEMS, http::invitation::PROBLEMS]
-        .into_iter()
-        .chain(http::LEARNING_PROBLEMS)
-        .flatten()
+    [
+        problem::PROBLEMS,
+        http::auth::PROBLEMS,
+        http::account::PROBLEMS,
+        http::invitation::PROBLEMS,
+        http::tenant::PROBLEMS,
+    ]
+    .into_iter()
+    .chain(http::LEARNING_PROBLEMS)
+    .flatten()
 }
 
 /// What all routes have in common.
@@ -145,8 +155,9 @@ impl Modify for Conventions {
                     operation.operation_id = Some(format!("{stem}_{id}"));
                 }
                 if path.starts_with("/v1/") {
-                    add_headers(operation);
-                    add_problems(operation, ANY_SCOPE.contains(&path.as_str()), path == DONE_LATER);
+                    let any_scope = ANY_SCOPE.contains(&path.as_str());
+                    add_headers(operation, any_scope);
+                    add_problems(operation, any_scope, path == DONE_LATER);
                 }
             }
         }
@@ -174,7 +185,8 @@ fn description() -> String {
     text
 }
 
-fn add_headers(operation: &mut Operation) {
+fn add_headers(operation: &mut Operation, any_scope: bool) {
+    let is_secured = operation.security.as_ref().is_some_and(|security| !security.is_empty());
     let parameters = operation.parameters.get_or_insert_default();
     let is_known = |name: &str| {
         parameters.iter().any(|known| matches!(known, RefOr::T(known) if known.name.eq_ignore_ascii_case(name)))
@@ -182,6 +194,22 @@ fn add_headers(operation: &mut Operation) {
     if !is_known("Idempotency-Key") {
         parameters.push(RefOr::T(idempotency_key()));
     }
+    if is_secured && !any_scope {
+        parameters.push(RefOr::T(tenant()));
+    }
+}
+
+fn tenant() -> Parameter {
+    ParameterBuilder::new()
+        .name("Registrar-Tenant")
+        .parameter_in(ParameterIn::Header)
+        .required(utoipa::openapi::Required::False)
+        .description(Some(
+            "The organisation, by slug or id, in which a superadmin acts who is of another; its history says so. \
+             Everyone else is refused.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 fn idempotency_key() -> Parameter {
@@ -208,6 +236,8 @@ fn add_problems(operation: &mut Operation, any_scope: bool, done_later: bool) {
         (problem::IDEMPOTENCY_KEY_REQUIRED, true),
         (problem::UNAUTHENTICATED, is_secured),
         (problem::INVALID_TOKEN, is_secured),
+        // Registrar-Tenant is for superadmins alone.
+        (problem::FORBIDDEN, is_secured),
         (problem::PASSWORD_CHANGE_REQUIRED, is_secured && !any_scope),
         (problem::REQUEST_TIMEOUT, true),
         (problem::CONFLICT, !done_later),

@@ -39,6 +39,9 @@ pub struct Metadata {
     /// In what role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_role: Option<Role>,
+    /// The tenant that they are of, where they acted in another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_tenant_id: Option<TenantId>,
     /// In which session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<AuthSessionId>,
@@ -60,9 +63,10 @@ pub struct Metadata {
 
 /// Members of [`Metadata`] and the CloudEvents attributes that they become (names there have no underscores), as headers;
 /// JSON has them without `ce-`.
-pub(crate) const EXTENSIONS: [(&str, &str); 8] = [
+pub(crate) const EXTENSIONS: [(&str, &str); 9] = [
     ("actor_id", "ce-actorid"),
     ("actor_role", "ce-actorrole"),
+    ("actor_tenant_id", "ce-actortenantid"),
     ("session_id", "ce-sessionid"),
     ("correlation_id", "ce-correlationid"),
     ("causation_id", "ce-causationid"),

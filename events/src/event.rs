@@ -3,7 +3,8 @@
 use crate::{
     account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
     auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
-    invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent, upcast,
+    invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent,
+    tenant::TenantEvent, upcast,
 };
 use serde::{Deserialize, Serialize, de::value::MapDeserializer};
 use serde_json::{Error, Value};
@@ -35,6 +36,8 @@ pub enum Event {
     Submission(SubmissionEvent),
     /// Of refusals.
     Refusal(RefusalEvent),
+    /// Of a tenant.
+    Tenant(TenantEvent),
 }
 
 macro_rules! from {
@@ -59,6 +62,7 @@ from! {
     Assessment(AssessmentEvent),
     Submission(SubmissionEvent),
     Refusal(RefusalEvent),
+    Tenant(TenantEvent),
 }
 
 /// Why a stored event could not be read, or an event not be written.
@@ -113,6 +117,7 @@ impl Event {
             Some("assessment") => read::<AssessmentEvent>,
             Some("submission") => read::<SubmissionEvent>,
             Some("refusal") => read::<RefusalEvent>,
+            Some("tenant") => read::<TenantEvent>,
             _ => return Err(CodecError::UnknownType(event_type.into_owned())),
         };
         let tag = Value::from(event_type.as_ref());

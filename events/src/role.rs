@@ -49,6 +49,11 @@ impl Role {
         matches!(self, Self::Admin | Self::Superadmin | Self::Operator)
     }
 
+    /// Whether this role may act in tenants that it is not of.
+    pub const fn crosses_tenants(self) -> bool {
+        matches!(self, Self::Superadmin | Self::Operator)
+    }
+
     /// Whether an account of this role may create one of `other`: only below its own.
     pub fn may_create(self, other: Self) -> bool {
         self.administers() && other < self

@@ -37,6 +37,9 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 /// `true` on an answer that was given before.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// Names the tenant, by slug or id, in which a superadmin acts who is of another.
+pub const TENANT: HeaderName = HeaderName::from_static("registrar-tenant");
+
 /// The names and values of a request's headers may have this many bytes in all; more is answered 431.
 pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 
@@ -107,6 +110,7 @@ fn cors(origins: &Origins) -> CorsLayer {
             header::IF_MATCH,
             IDEMPOTENCY_KEY,
             MIN_POSITION,
+            TENANT,
             TRACEPARENT,
             REQUEST_ID,
             CORRELATION_ID,

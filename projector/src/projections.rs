@@ -21,6 +21,7 @@ mod learner_dashboard;
 mod payment_list;
 mod session_trail;
 mod submission_list;
+mod tenant_list;
 
 use crate::entry::Batch;
 use futures::future::BoxFuture;
@@ -46,6 +47,7 @@ pub const ALL: &[Projection] = &[
     ended_sessions::PROJECTION,
     invitation_list::PROJECTION,
     account_import_list::PROJECTION,
+    tenant_list::PROJECTION,
 ];
 
 /// One view.

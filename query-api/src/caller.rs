@@ -1,8 +1,11 @@
 //! Who asks, in which tenant and in what role. What a role may see, each view says.
 
-use crate::state::State;
-use axum::{extract::FromRequestParts, http::request::Parts};
-use events::{Role, tenant::find_by_slug};
+use crate::{state::State, tenancy};
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use events::{Role, tenant::DEFAULT_TENANT};
 use ops::{
     caller::{Caller, MaybeCaller},
     problem::Problem,
@@ -14,7 +17,7 @@ use uuid::Uuid;
 pub struct SignedIn {
     /// The account.
     pub account_id: Uuid,
-    /// The account's tenant: nothing of another is shown.
+    /// The tenant that is looked at: the account's own, or the one that a superadmin names. Nothing of another is shown.
     pub tenant_id: Uuid,
     /// The session that the token belongs to.
     pub session_id: Uuid,
@@ -22,9 +25,9 @@ pub struct SignedIn {
     pub role: Role,
 }
 
-/// Somebody who need not have signed in.
+/// Somebody who need not have signed in, and the tenant that the query string names, where there is such a one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Anyone(pub Option<SignedIn>);
+pub struct Anyone(pub Option<SignedIn>, pub Option<Uuid>);
 
 impl SignedIn {
     /// Refuses a caller of another role; where an admin may, those above may too.
@@ -41,11 +44,12 @@ impl SignedIn {
 impl Anyone {
     /// The tenant that is looked at: the caller's own; without a token the one that is named, or the default one.
     pub fn tenant(&self, slug: Option<&str>) -> Result<Uuid, Problem> {
-        let named = || find_by_slug(slug).map(Uuid::from);
-        self.0
-            .map(|caller| caller.tenant_id)
-            .or_else(named)
-            .ok_or_else(|| Problem::invalid_field("/query/tenant", "unknown", "there is no organisation of this name"))
+        let unknown = || Problem::invalid_field("/query/tenant", "unknown", "there is no organisation of this name");
+        match (self.0, slug) {
+            (Some(caller), _) => Ok(caller.tenant_id),
+            (None, None) => Ok(DEFAULT_TENANT.as_uuid()),
+            (None, Some(_)) => self.1.ok_or_else(unknown),
+        }
     }
 }
 
@@ -64,7 +68,7 @@ impl FromRequestParts<State> for SignedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        Caller::from_request_parts(parts, state).await?.try_into()
+        enter(Caller::from_request_parts(parts, state).await?.try_into()?, parts, state).await
     }
 }
 
@@ -73,14 +77,32 @@ impl FromRequestParts<State> for Anyone {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let MaybeCaller(caller) = MaybeCaller::from_request_parts(parts, state).await?;
-        caller.map(SignedIn::try_from).transpose().map(Self)
+        match caller {
+            Some(caller) => Ok(Self(Some(enter(caller.try_into()?, parts, state).await?), None)),
+            None => Ok(Self(None, named(parts, state).await?)),
+        }
+    }
+}
+
+/// The caller, in the tenant that they look at.
+async fn enter(caller: SignedIn, parts: &Parts, state: &State) -> Result<SignedIn, Problem> {
+    let tenant_id = tenancy::enter(state, &parts.headers, caller.role, caller.tenant_id).await?;
+    Ok(SignedIn { tenant_id, ..caller })
+}
+
+/// The tenant of the parameter `tenant`. What else is wrong with the query string is the handler's to say.
+async fn named(parts: &Parts, state: &State) -> Result<Option<Uuid>, Problem> {
+    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri) else { return Ok(None) };
+    match pairs.iter().find(|(name, _)| name == "tenant") {
+        // PostgreSQL stores no NUL, so no tenant has such a name.
+        Some((_, slug)) if !slug.contains('\0') => tenancy::find(state, &parts.headers, slug).await,
+        _ => Ok(None),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::tenant::DEFAULT_TENANT;
 
     fn in_role(role: Role) -> SignedIn {
         let [account_id, tenant_id, session_id] = [1, 2, 3].map(Uuid::from_u128);
@@ -104,10 +126,11 @@ mod tests {
     #[test]
     fn a_tenant_comes_from_the_token_before_it_comes_from_the_query() {
         let caller = in_role(Role::Learner);
-        assert_eq!(Anyone(Some(caller)).tenant(Some("elsewhere")).unwrap(), caller.tenant_id);
-        assert_eq!(Anyone(None).tenant(None).unwrap(), DEFAULT_TENANT.as_uuid());
-        assert_eq!(Anyone(None).tenant(Some("default")).unwrap(), DEFAULT_TENANT.as_uuid());
-        let problem = Anyone(None).tenant(Some("elsewhere")).unwrap_err();
+        let elsewhere = Uuid::from_u128(9);
+        assert_eq!(Anyone(Some(caller), None).tenant(Some("elsewhere")).unwrap(), caller.tenant_id);
+        assert_eq!(Anyone(None, None).tenant(None).unwrap(), DEFAULT_TENANT.as_uuid());
+        assert_eq!(Anyone(None, Some(elsewhere)).tenant(Some("elsewhere")).unwrap(), elsewhere);
+        let problem = Anyone(None, None).tenant(Some("nowhere")).unwrap_err();
         assert_eq!((problem.slug(), &*problem.document().errors[0].pointer), ("invalid-request", "/query/tenant"));
     }
 }

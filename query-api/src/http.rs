@@ -6,7 +6,7 @@ use crate::{
     views::{
         account_import_list, account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list,
         course_catalogue, course_detail, enrollment_progress, instructor_dashboard, invitation_list, learner_dashboard,
-        payment_list, projections, session_trail, submission_list,
+        payment_list, projections, session_trail, submission_list, tenant_list,
     },
 };
 use axum::{Router, routing::get};
@@ -39,6 +39,11 @@ fn routes() -> Router<State> {
         .route("/v1/account-imports/{id}", get(account_import_list::one))
         .route("/v1/invitations", get(invitation_list::list))
         .route("/v1/invitations/{id}", get(invitation_list::one))
+
+        .route("/v1/tenants", get(tenant_list::list))
+        .route("/v1/tenants/{id}", get(tenant_list::one))
+        .route("/v1/tenants/{id}/statistics", get(tenant_list::statistics))
+        .route("/v1/tenants/{id}/accounts", get(tenant_list::accounts))
 
         .route("/v1/categories", get(category_list::list))
 

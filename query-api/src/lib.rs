@@ -15,4 +15,5 @@ pub mod period;
 pub mod revocation;
 pub mod snapshot;
 pub mod state;
+pub mod tenancy;
 pub mod views;

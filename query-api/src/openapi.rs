@@ -5,7 +5,7 @@
 use crate::views::{
     account_import_list, account_list, admin_dashboard, analytics, assessment_list, audit_trail, category_list,
     course_catalogue, course_detail, enrollment_progress, instructor_dashboard, invitation_list, learner_dashboard,
-    payment_list, projections, session_trail, submission_list,
+    payment_list, projections, session_trail, submission_list, tenant_list,
 };
 use axum::{http::header::CONTENT_TYPE, response::IntoResponse};
 use ops::problem::{self, ProblemType};
@@ -28,6 +28,7 @@ use utoipa::{
         (name = "me", description = "One's own"),
         (name = "account", description = "Accounts and profiles"),
         (name = "invitation", description = "Invitations to make an account"),
+        (name = "tenant", description = "Organisations"),
         (name = "category", description = "Categories of courses"),
         (name = "course", description = "Courses and lessons"),
         (name = "enrollment", description = "Learners in courses"),
@@ -52,6 +53,10 @@ use utoipa::{
         account_import_list::one,
         invitation_list::list,
         invitation_list::one,
+        tenant_list::list,
+        tenant_list::one,
+        tenant_list::statistics,
+        tenant_list::accounts,
         category_list::list,
         course_catalogue::list,
         course_catalogue::one,
@@ -120,8 +125,10 @@ const PROBLEMS: [ProblemType; 12] = [
 
 /// Those of them that every route may answer with: the query string and Registrar-Min-Position can always be wrong, and
 /// a token is refused even where none is needed.
-const GENERIC: [ProblemType; 9] = [
+const GENERIC: [ProblemType; 10] = [
     problem::INVALID_TOKEN,
+    // Registrar-Tenant is for superadmins alone.
+    problem::FORBIDDEN,
     problem::PASSWORD_CHANGE_REQUIRED,
     problem::REQUEST_TIMEOUT,
     problem::INVALID_REQUEST,
@@ -152,7 +159,7 @@ impl Modify for Conventions {
             let Some(operation) = &mut item.get else { continue };
             operation.operation_id = Some(operation_id(path));
             if path.starts_with("/v1/") {
-                operation.parameters.get_or_insert_default().push(RefOr::T(min_position()));
+                operation.parameters.get_or_insert_default().extend([min_position(), tenant()].map(RefOr::T));
                 add_problems(operation);
                 add_headers(operation);
             }
@@ -196,6 +203,18 @@ fn min_position() -> Parameter {
         .build()
 }
 
+fn tenant() -> Parameter {
+    ParameterBuilder::new()
+        .name("Registrar-Tenant")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The organisation, by slug or id, that a superadmin looks into who is of another. Everyone else is refused.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
 /// Adds the problems that any such route may answer with to those that it documents, and gives each its content.
 fn add_problems(operation: &mut Operation) {
     // A route that needs no token lists the empty requirement first.
@@ -204,8 +223,11 @@ fn add_problems(operation: &mut Operation) {
     for problem in GENERIC.iter().filter(|problem| !is_open || **problem != problem::UNAUTHENTICATED) {
         let response = responses.entry(problem.status.to_string()).or_insert_with(|| RefOr::T(Response::new("")));
         let RefOr::T(response) = response else { continue };
-        let separator = if response.description.is_empty() { "" } else { ", " };
-        let _ = write!(response.description, "{separator}`{}`", problem.slug);
+        let name = format!("`{}`", problem.slug);
+        if !response.description.contains(&name) {
+            let separator = if response.description.is_empty() { "" } else { ", " };
+            let _ = write!(response.description, "{separator}{name}");
+        }
     }
     for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
         let RefOr::T(response) = response else { continue };

@@ -18,6 +18,7 @@ pub mod payment_list;
 pub mod projections;
 pub mod session_trail;
 pub mod submission_list;
+pub mod tenant_list;
 
 use serde::Serialize;
 use utoipa::ToSchema;

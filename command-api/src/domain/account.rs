@@ -8,6 +8,7 @@ pub mod identifier;
 mod profile;
 mod standing;
 
+pub use events::tenant::RegistrationPolicy;
 pub use profile::ProfileChange;
 pub use standing::Standing;
 
@@ -19,17 +20,6 @@ use events::{
     ids::AccountId,
 };
 use identifier::{Email, Username};
-
-/// Whether people may register themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum RegistrationPolicy {
-    /// Anyone may, and becomes a learner.
-    Open,
-    /// Only with an invitation.
-    Invite,
-    /// Nobody may: admins create the accounts.
-    Closed,
-}
 
 /// What a new account says of its person.
 #[derive(Debug, Clone)]

@@ -30,6 +30,7 @@ pub(crate) fn nobody() -> Context {
     Context {
         tenant_id: DEFAULT_TENANT,
         actor: None,
+        actor_tenant_id: None,
         now: DateTime::UNIX_EPOCH,
         correlation_id: Uuid::from_u128(1),
         traceparent: None,

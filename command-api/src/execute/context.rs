@@ -18,6 +18,8 @@ pub struct Context {
     pub tenant_id: TenantId,
     /// Who asks; `None` for whoever did not sign in.
     pub actor: Option<Actor>,
+    /// The organisation that they are of, where they act in another.
+    pub actor_tenant_id: Option<TenantId>,
     /// When.
     pub now: DateTime<Utc>,
     /// One for all that follows from the request.
@@ -71,6 +73,7 @@ impl Context {
         Self {
             tenant_id,
             actor: None,
+            actor_tenant_id: None,
             now,
             correlation_id,
             traceparent: None,
@@ -82,9 +85,22 @@ impl Context {
         }
     }
 
-    /// What every event of the command carries.
-    pub(super) fn metadata(&self) -> Metadata {
+    /// The organisation that whoever asks is of.
+    pub fn home(&self) -> TenantId {
+        self.actor_tenant_id.unwrap_or(self.tenant_id)
+    }
+
+    /// The same, carried out in another organisation.
+    #[must_use]
+    pub fn acting_in(self, tenant_id: TenantId) -> Self {
+        let home = self.home();
+        Self { tenant_id, actor_tenant_id: Some(home).filter(|home| *home != tenant_id), ..self }
+    }
+
+    /// What every event of the command carries in a tenant. Whoever comes from another is known by it.
+    pub(super) fn metadata(&self, tenant_id: TenantId) -> Metadata {
         Metadata {
+            actor_tenant_id: self.actor.map(|_| self.home()).filter(|home| *home != tenant_id),
             actor_id: self.actor.map(|actor| actor.account_id),
             actor_role: self.actor.map(|actor| actor.role),
             session_id: self.actor.map(|actor| actor.session_id),

@@ -7,7 +7,7 @@ use events::{
     Aggregate, Event, Metadata, Place, StreamRef,
     account::AccountEvent,
     auth_session::AuthSessionEvent,
-    ids::{AccountId, AuthSessionId},
+    ids::{AccountId, AuthSessionId, TenantId},
     invitation::InvitationEvent,
     log::{Append, Claim, LogError, OpenSession, OutgoingMail, RefreshToken, ResetToken, Side},
     personal::{DataKey, SealError},
@@ -37,6 +37,8 @@ impl<A> Loaded<A> {
 pub struct Work<'a> {
     executor: &'a Executor,
     context: &'a Context,
+    /// Where the events go.
+    tenant_id: TenantId,
     trust_cache: bool,
     rests_on_cache: bool,
     streams: Vec<Touched>,
@@ -86,6 +88,7 @@ impl<'a> Work<'a> {
         Self {
             executor,
             context,
+            tenant_id: context.tenant_id,
             trust_cache,
             rests_on_cache: false,
             streams: Vec::new(),
@@ -206,6 +209,11 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Puts the events into a tenant that comes to be with them. The request is remembered where it was made.
+    pub const fn found_tenant(&mut self, tenant_id: TenantId) {
+        self.tenant_id = tenant_id;
+    }
+
     /// Makes a name the stream's own within the tenant; where another stream has it, the command answers `taken`.
     pub fn claim<A: Aggregate>(&mut self, scope: &'static str, name: &str, id: A::Id, taken: impl Into<Problem>) {
         let digest = self.executor.log.keyring().claim_digest(scope, name);
@@ -266,8 +274,8 @@ impl<'a> Work<'a> {
             return Err(error.into());
         }
         let keyring = self.executor.log.keyring();
-        let metadata = self.context.metadata();
-        let tenant_id = self.context.tenant_id;
+        let tenant_id = self.tenant_id;
+        let metadata = self.context.metadata(tenant_id);
         let mut events = Vec::new();
         let (mut expected, mut folded, mut versions) = (Vec::new(), Vec::new(), Vec::new());
         for touched in self.streams {
@@ -302,6 +310,7 @@ impl<'a> Work<'a> {
             let (mail_id, account_id, expires_at) = (Uuid::now_v7(), *account_id, *expires_at);
             self.side.mails.push(OutgoingMail { mail_id, account_id, sealed, expires_at });
         }
+        let tenant_id = self.context.tenant_id;
         let append = Append { tenant_id, expected, events, idempotency: None, side: self.side };
         Ok(Finished { append, taken: self.taken, folded, fresh_keys: self.fresh_keys, versions })
     }

@@ -4,8 +4,9 @@
 //! that can only set a password, and [`Anonymous`] asks for none. What a role may do is left to the domain.
 
 use crate::{
-    execute::{Actor, Context, IdempotencyKey},
+    execute::{Actor, Context, Executor, IdempotencyKey},
     state::State,
+    tenancy,
 };
 use axum::{
     RequestExt,
@@ -16,15 +17,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{SubsecRound, Utc};
-use events::{
-    log::Keyring,
-    tenant::{DEFAULT_TENANT, find_by_slug},
-};
+use events::{log::Keyring, tenant::DEFAULT_TENANT};
 use http_body_util::{BodyExt, LengthLimitError};
 use ops::{
     caller::{AnyScopeCaller, Caller},
     context::RequestContext,
-    http::IDEMPOTENCY_KEY,
+    http::{IDEMPOTENCY_KEY, TENANT},
     problem::{IDEMPOTENCY_KEY_REQUIRED, MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem},
     tokens::TokenScope,
 };
@@ -48,9 +46,10 @@ pub struct ClientAddress(pub Option<IpAddr>);
 
 impl Anonymous {
     /// The context within the tenant that the body names; 422 where there is no such tenant.
-    pub fn in_tenant(self, slug: Option<&str>) -> Result<Context, Problem> {
-        let tenant_id = find_by_slug(slug)
-            .ok_or_else(|| Problem::invalid_field("/tenant", "unknown", "there is no organisation of this name"))?;
+    pub async fn in_tenant(self, executor: &Executor, slug: Option<&str>) -> Result<Context, Problem> {
+        let Some(slug) = slug else { return Ok(self.0) };
+        let unknown = || Problem::invalid_field("/tenant", "unknown", "there is no organisation of this name");
+        let tenant_id = tenancy::find(executor, slug).await?.ok_or_else(unknown)?;
         Ok(Context { tenant_id, ..self.0 })
     }
 }
@@ -60,7 +59,13 @@ impl FromRequestParts<State> for Context {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        signed_in(parts, state, &caller)
+        let context = signed_in(parts, state, &caller)?;
+        match (named_tenant(&parts.headers)?, context.actor) {
+            (Some(name), Some(actor)) => {
+                Ok(context.acting_in(tenancy::enter(&state.executor, actor.role, name).await?))
+            }
+            _ => Ok(context),
+        }
     }
 }
 
@@ -69,6 +74,9 @@ impl FromRequestParts<State> for AnyScope {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let AnyScopeCaller(caller) = AnyScopeCaller::from_request_parts(parts, state).await?;
+        if named_tenant(&parts.headers)?.is_some() {
+            return Err(Problem::forbidden("This is about your own session: leave out Registrar-Tenant."));
+        }
         Ok(Self(signed_in(parts, state, &caller)?, caller.scope))
     }
 }
@@ -98,10 +106,21 @@ fn signed_in(parts: &Parts, state: &State, caller: &Caller) -> Result<Context, P
     Ok(Context { tenant_id: caller.tenant_id.into(), actor: Some(actor), ..context })
 }
 
+/// `Registrar-Tenant`: one slug or id.
+fn named_tenant(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut sent = headers.get_all(TENANT).iter();
+    match (sent.next().map(|value| value.to_str()), sent.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(name)), None) => Ok(Some(name)),
+        _ => Err(Problem::invalid_field(format!("/headers/{TENANT}"), "invalid", "must be one slug or id")),
+    }
+}
+
 fn read(parts: &Parts, state: &State, request: RequestContext) -> Result<Context, Problem> {
     Ok(Context {
         tenant_id: DEFAULT_TENANT,
         actor: None,
+        actor_tenant_id: None,
         // To the microsecond, as the log keeps it.
         now: Utc::now().trunc_subsecs(6),
         correlation_id: request.correlation_id,

@@ -10,6 +10,7 @@ use crate::{
     },
     execute::{Answer, Context, Executor, Reply},
     openapi::Done,
+    tenancy,
 };
 use axum::extract::State;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -119,28 +120,25 @@ pub async fn issue(
     let email = Email::try_new(&body.email)?;
     let hours = body.expires_in_hours.unwrap_or(DEFAULT_HOURS);
     let expires_at = (context.now + TimeDelta::hours(hours.into())).trunc_subsecs(0);
-    let command = Command::Issue {
-        account_id,
-        email: email.clone(),
-        role: body.role,
-        expires_at,
-        policy: settings.registration_policy,
-    };
-    let events = invitation::decide(&Invitation::default(), &context, command)?;
-    // Told now rather than to the person who comes; whether it still holds then is decided then.
     let digest = keyring.claim_digest(EMAIL_SCOPE, email.as_str());
-    let held = executor.log().find_claim(context.tenant_id, EMAIL_SCOPE, &digest).await;
-    if held.map_err(|error| Problem::internal(&error))?.is_some() {
-        return Err(account::Refusal::EmailTaken.into());
-    }
     let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let (context, events, token) = (&context, &events, token.as_str());
+    let role = body.role;
+    let (executor, context, settings) = (&executor, &context, &settings);
+    let (email, digest, token) = (&email, &digest, token.as_str());
     executor
         .execute(context, "invitation.issue", |work| {
             Box::pin(async move {
+                let policy = tenancy::registration(work, context, settings).await?;
+                let command = Command::Issue { account_id, email: email.clone(), role, expires_at, policy };
+                let events = invitation::decide(&Invitation::default(), context, command)?;
+                // Told now rather than to the person who comes; whether it still holds then is decided then.
+                let held = executor.log().find_claim(context.tenant_id, EMAIL_SCOPE, digest).await;
+                if held.map_err(|error| Problem::internal(&error))?.is_some() {
+                    return Err(account::Refusal::EmailTaken.into());
+                }
                 work.new_subject(account_id);
                 work.claim::<Invitation>(TOKEN_SCOPE, token, id, Refusal::Invalid);
-                work.append::<Invitation>(id, events.clone());
+                work.append::<Invitation>(id, events);
                 let reply = Reply::created(id, format!("/v1/invitations/{id}"));
                 Ok(reply
                     .with("expires_at", events::envelope::timestamp(expires_at))

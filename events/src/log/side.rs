@@ -4,6 +4,7 @@
 use crate::{
     envelope::StreamRef,
     ids::{AccountId, AuthSessionId, TenantId},
+    tenant,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -110,6 +111,8 @@ pub(super) struct SideRows {
 impl SideRows {
     pub(super) fn add(&mut self, command: i32, tenant_id: TenantId, side: &Side) {
         self.claims.extend(side.claims.iter().map(|claim| {
+            // Tenants are told apart by their names, which therefore are nobody's within a tenant.
+            let tenant_id = if claim.scope == tenant::SLUG_SCOPE { tenant::INSTALLATION } else { tenant_id };
             json!({
                 "command": command, "tenant_id": tenant_id, "scope": claim.scope, "digest": bytea(&claim.digest),
                 "stream_type": claim.stream.stream_type, "stream_id": claim.stream.id,

@@ -17,7 +17,7 @@ use events::{
     personal::{self, DataKey},
     refusal::RefusalEvent,
     submission::{Answer, Response, Scored, SubmissionEvent},
-    tenant::DEFAULT_TENANT,
+    tenant::{DEFAULT_TENANT, RegistrationPolicy, TenantDetails, TenantEvent},
 };
 use serde_json::{Value, json};
 use std::{borrow::Cow, collections::BTreeSet, fs, path::PathBuf};
@@ -186,7 +186,18 @@ fn one_of_each() -> Vec<Event> {
             last_at: at,
         }
         .into(),
+        TenantEvent::Created { slug: text("north"), details: tenant_details(RegistrationPolicy::Open) }.into(),
+        TenantEvent::Updated {
+            before: tenant_details(RegistrationPolicy::Open),
+            after: tenant_details(RegistrationPolicy::Invite),
+        }
+        .into(),
     ]
+}
+
+fn tenant_details(registration: RegistrationPolicy) -> TenantDetails {
+    let settings = [("colour".to_owned(), json!("#004488"))].into();
+    TenantDetails { name: "Northern Academy".to_owned(), registration, settings }
 }
 
 fn adas_key(subject: AccountId) -> Option<DataKey> {

@@ -4,6 +4,7 @@ use events::{
     account::AccountEvent, account_import::AccountImportEvent, assessment::AssessmentEvent,
     auth_session::AuthSessionEvent, category::CategoryEvent, course::CourseEvent, enrollment::EnrollmentEvent,
     invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent,
+    tenant::TenantEvent,
 };
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ fn schemas() -> BTreeMap<String, String> {
     of::<AssessmentEvent>(&mut all);
     of::<SubmissionEvent>(&mut all);
     of::<RefusalEvent>(&mut all);
+    of::<TenantEvent>(&mut all);
     all
 }
 

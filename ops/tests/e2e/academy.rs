@@ -2,7 +2,7 @@
 
 use crate::{
     client::Call,
-    world::{PASSWORD, World, id_of},
+    world::{DEFAULT, DEFAULT_ID, PASSWORD, World, id_of},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -31,6 +31,9 @@ const STANDINGS: [&str; 10] = [
 
 /// The academy's people and things, by their ids.
 pub struct Academy {
+    pub tenant_id: String,
+    /// The name by which requests choose the organisation. It stands in the names of all that is its.
+    pub slug: String,
     /// The learner's, who is in `course` and in `paid`.
     pub learner: String,
     /// For each of [`STANDINGS`], the account of a learner to whom it can be done.
@@ -63,55 +66,63 @@ pub struct Academy {
 }
 
 impl Academy {
-    /// Fills the installation's first organisation.
+    /// Fills the organisation that is always there.
     pub async fn open(world: &World) -> Self {
         let superadmin = world.superadmin().await;
         Self::fill(world, &superadmin).await
     }
 
-    /// Makes people and things, as somebody who may.
+    /// Makes people and things in the organisation that is always there.
     pub async fn fill(world: &World, superadmin: &str) -> Self {
+        Self::fill_tenant(world, superadmin, DEFAULT, DEFAULT_ID).await
+    }
+
+    /// Founds another organisation, whose people have the same names and addresses.
+    pub async fn found(world: &World, superadmin: &str, slug: &str) -> Self {
+        let tenant = json!({"slug": slug, "name": format!("The academy of-{slug}"), "registration": "open"});
+        let founded = world.post("/v1/tenants", superadmin, tenant).await.expect(201);
+        Self::fill_tenant(world, superadmin, slug, &id_of(&founded)).await
+    }
+
+    async fn fill_tenant(world: &World, superadmin: &str, slug: &str, tenant_id: &str) -> Self {
+        let accounts = format!("/v1/tenants/{tenant_id}/accounts");
         for role in ["learner", "instructor", "auditor", "admin"] {
-            hire(world, superadmin, role, role).await;
-        }
-        let (mut bystanders, mut session) = (BTreeMap::new(), String::new());
-        for standing in STANDINGS {
-            let name = format!("bystander-{}", bystanders.len());
-            let (id, temporary) = create(world, superadmin, &name, "learner").await;
-            session = id_of(&new_session(world, &name, &temporary).await);
-            bystanders.insert(standing, id);
-        }
-        for (before, standing) in [("deactivate", "activate"), ("revoke-portal-access", "grant-portal-access")] {
-            let path = format!("/v1/accounts/{}/{before}", bystanders[standing]);
-            world.send(Call::post(path).token(superadmin)).await.expect(200);
+            let person = person_of(slug, role, role);
+            let created = world.post(&accounts, superadmin, person).await.expect(201);
+            choose_password(world, slug, role, created["temporary_password"].as_str().unwrap()).await;
         }
         let [learner, instructor, admin] = [
-            world.log_in("learner@example.org", PASSWORD).await,
-            world.log_in("instructor@example.org", PASSWORD).await,
-            world.log_in("admin@example.org", PASSWORD).await,
+            sign_in_to(world, slug, "learner").await,
+            sign_in_to(world, slug, "instructor").await,
+            sign_in_to(world, slug, "admin").await,
         ];
-        let category = world.post("/v1/categories", &admin, json!({"name": "Bookkeeping"})).await.expect(201);
+        let (bystanders, session) = bystanders(world, slug, &admin).await;
+
+        let category = json!({"name": format!("Bookkeeping of-{slug}")});
+        let category = world.post("/v1/categories", &admin, category).await.expect(201);
         let mut courses = Vec::new();
-        for price in [None, Some(4_999), None, Some(4_999)] {
-            let (course, lesson) = world.draft(&instructor, price).await;
+        for amount_minor in [None, Some(4_999), None, Some(4_999)] {
+            let (course, lesson) = world.fill(&instructor, course_of(slug, amount_minor)).await;
             world.post(&format!("/v1/courses/{course}/publish"), &admin, json!({})).await.expect(200);
             courses.push((course, lesson));
         }
         let [(course, lesson), (paid, _), (empty, _), (unpaid, _)] = courses.try_into().unwrap();
-        let (draft, _) = world.draft(&instructor, None).await;
+        let (draft, _) = world.fill(&instructor, course_of(slug, None)).await;
         let enrolled = world.post("/v1/enrollments", &learner, json!({"course_id": course})).await.expect(201);
         let order = json!({"course_id": paid});
         let payment = world.post_once("/v1/payments", &learner, "the-first-order", order).await.expect(201);
-        let assessment = world.post("/v1/assessments", &instructor, assessment(None)).await.expect(201);
+        let mut first_day = assessment(None);
+        first_day["title"] = json!(format!("First day of-{slug}"));
+        let assessment = world.post("/v1/assessments", &instructor, first_day).await.expect(201);
         let path = format!("/v1/assessments/{}/submissions", id_of(&assessment));
         let submission = world.post(&path, &learner, answers("a")).await.expect(201);
-        let invited = world.post("/v1/invitations", superadmin, invitation()).await.expect(201);
-        let import = import_nobody(world, superadmin).await;
+        let invited = world.post("/v1/invitations", &admin, invitation()).await.expect(201);
+        let import = import_nobody(world, &admin).await;
+        let me = world.read("/v1/me", &learner, position_of(&submission)).await.expect(200);
         Self {
-            learner: world.read("/v1/me", &learner, position_of(&submission)).await.expect(200)["id"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
+            tenant_id: tenant_id.to_owned(),
+            slug: slug.to_owned(),
+            learner: id_of(&me),
             bystanders,
             session,
             category: id_of(&category),
@@ -131,11 +142,12 @@ impl Academy {
         }
     }
 
-    /// The ids and the names by which something of the academy would be known.
-    pub fn marks(&self) -> Vec<&str> {
-        let mut marks: Vec<&str> = self.bystanders.values().map(String::as_str).collect();
-        marks.extend([
-            self.learner.as_str(),
+    /// The ids and the names by which something of the academy would be known. Its own id is not one of them: it stands
+    /// in the histories of other organisations whose things a superadmin of it did.
+    pub fn marks(&self) -> Vec<String> {
+        let mut marks: Vec<String> = self.bystanders.values().cloned().collect();
+        let ids = [
+            &self.learner,
             &self.session,
             &self.category,
             &self.course,
@@ -150,24 +162,49 @@ impl Academy {
             &self.submission,
             &self.invitation,
             &self.import,
-        ]);
+        ];
+        marks.extend(ids.into_iter().cloned());
+        marks.push(format!("of-{}", self.slug));
         marks
+    }
+
+    /// A new session of somebody in a role.
+    pub async fn sign_in(&self, world: &World, role: &str) -> String {
+        sign_in_to(world, &self.slug, role).await
     }
 }
 
-/// A new session of somebody in a role; the superadmin is the first one.
-pub async fn sign_in(world: &World, role: &str) -> String {
-    let name = if role == "superadmin" { "root" } else { role };
-    world.log_in(&format!("{name}@example.org"), PASSWORD).await
+/// An account for each of [`STANDINGS`], and a session of the last of them.
+async fn bystanders(world: &World, slug: &str, admin: &str) -> (BTreeMap<&'static str, String>, String) {
+    let (mut bystanders, mut session) = (BTreeMap::new(), String::new());
+    for standing in STANDINGS {
+        let name = format!("bystander-{}", bystanders.len());
+        let created = world.post("/v1/accounts", admin, person_of(slug, &name, "learner")).await.expect(201);
+        let temporary = created["temporary_password"].as_str().unwrap();
+        session = id_of(&new_session_in(world, slug, &name, temporary).await);
+        bystanders.insert(standing, id_of(&created));
+    }
+    for (before, standing) in [("deactivate", "activate"), ("revoke-portal-access", "grant-portal-access")] {
+        let path = format!("/v1/accounts/{}/{before}", bystanders[standing]);
+        world.send(Call::post(path).token(admin)).await.expect(200);
+    }
+    (bystanders, session)
 }
 
-/// Creates an account and chooses its password; its id.
-async fn hire(world: &World, superadmin: &str, name: &str, role: &str) -> String {
-    let (id, temporary) = create(world, superadmin, name, role).await;
-    let token = world.log_in(&format!("{name}@example.org"), &temporary).await;
+/// A new session of somebody in a role in the organisation that is always there; the superadmin is the first one.
+pub async fn sign_in(world: &World, role: &str) -> String {
+    sign_in_to(world, DEFAULT, role).await
+}
+
+async fn sign_in_to(world: &World, slug: &str, role: &str) -> String {
+    let name = if role == "superadmin" { "root" } else { role };
+    world.log_in_to(slug, &format!("{name}@example.org"), PASSWORD).await
+}
+
+async fn choose_password(world: &World, slug: &str, name: &str, temporary: &str) {
+    let token = world.log_in_to(slug, &format!("{name}@example.org"), temporary).await;
     let chosen = json!({"new_password": PASSWORD});
     world.post("/v1/auth/set-password", &token, chosen).await.expect(200);
-    id
 }
 
 /// Creates an account: its id and its temporary password.
@@ -178,28 +215,19 @@ pub async fn create(world: &World, admin: &str, name: &str, role: &str) -> (Stri
 
 /// What creates an account.
 pub fn person(name: &str, role: &str) -> Value {
+    person_of(DEFAULT, name, role)
+}
+
+fn person_of(slug: &str, name: &str, role: &str) -> Value {
     json!({
         "email": format!("{name}@example.org"), "role": role, "first_name": "Robin",
-        "last_name": format!("The {role}"),
+        "last_name": format!("The {role} of-{slug}"),
     })
 }
 
-/// Hands a list of nobody in, and waits until it is done.
-async fn import_nobody(world: &World, admin: &str) -> Value {
-    let call = Call::post("/v1/account-imports").token(admin).header("content-type", "text/csv").text(LIST);
-    let import = world.send(call).await.expect(202);
-    let path = format!("/v1/account-imports/{}", id_of(&import));
-    eventually("the import ends", Duration::from_secs(30), async || {
-        let view = world.read(&path, admin, position_of(&import)).await.expect(200);
-        (view["state"] == "finished").then_some(())
-    })
-    .await;
-    import
-}
-
-/// What invites somebody whom nobody invited before.
-pub fn invitation() -> Value {
-    json!({"email": format!("{}@example.org", Uuid::new_v4().simple()), "role": "learner"})
+fn course_of(slug: &str, amount_minor: Option<i64>) -> Value {
+    let price = amount_minor.map(|amount_minor| json!({"amount_minor": amount_minor, "currency": "EUR"}));
+    json!({"title": format!("Bookkeeping of-{slug}"), "description": "Debit and credit", "price": price})
 }
 
 /// What creates an assessment of one question.
@@ -227,9 +255,32 @@ pub async fn newcomer(world: &World, admin: &str, name: &str) -> String {
     world.log_in(&format!("{name}@example.org"), &temporary).await
 }
 
-/// Logs in; the whole answer.
+/// Hands a list of nobody in, and waits until it is done.
+async fn import_nobody(world: &World, admin: &str) -> Value {
+    let call = Call::post("/v1/account-imports").token(admin).header("content-type", "text/csv").text(LIST);
+    let import = world.send(call).await.expect(202);
+    let path = format!("/v1/account-imports/{}", id_of(&import));
+    eventually("the import ends", Duration::from_secs(30), async || {
+        let view = world.read(&path, admin, position_of(&import)).await.expect(200);
+        (view["state"] == "finished").then_some(())
+    })
+    .await;
+    import
+}
+
+/// What invites somebody whom nobody invited before.
+pub fn invitation() -> Value {
+    json!({"email": format!("{}@example.org", Uuid::new_v4().simple()), "role": "learner"})
+}
+
+/// Logs in to the organisation that is always there; the whole answer.
 pub async fn new_session(world: &World, name: &str, password: &str) -> Value {
-    let credentials = json!({"email": format!("{name}@example.org"), "password": password});
+    new_session_in(world, DEFAULT, name, password).await
+}
+
+/// Logs in; the whole answer.
+pub async fn new_session_in(world: &World, slug: &str, name: &str, password: &str) -> Value {
+    let credentials = json!({"tenant": slug, "email": format!("{name}@example.org"), "password": password});
     world.send(Call::post("/v1/auth/login").json(&credentials)).await.expect(200)
 }
 

@@ -2,7 +2,7 @@
 //! the tests that walk over all of them.
 
 use crate::{
-    academy::{Academy, LIST, answers, assessment, invitation, new_session, person, refresh_token},
+    academy::{Academy, LIST, answers, assessment, invitation, new_session_in, person, refresh_token},
     client::Call,
     contract::Operation,
     world::{PASSWORD, World, first_superadmin, id_of},
@@ -28,6 +28,7 @@ pub enum Gate {
 use Gate::{AnyScope, For, Open, SignedIn};
 
 const ADMINS: Gate = For(&["admin", "superadmin"]);
+const SUPERADMINS: Gate = For(&["superadmin"]);
 const AUTHORS: Gate = For(&["instructor", "admin", "superadmin"]);
 const AUDITORS: Gate = For(&["auditor", "admin", "superadmin"]);
 const LEARNERS: Gate = For(&["learner"]);
@@ -62,6 +63,9 @@ pub const GATES: &[(&str, Gate)] = &[
     ("POST /v1/account-imports", ADMINS),
     ("POST /v1/invitations", ADMINS),
     ("POST /v1/invitations/{id}/revoke", ADMINS),
+    ("POST /v1/tenants", SUPERADMINS),
+    ("PATCH /v1/tenants/{id}", ADMINS),
+    ("POST /v1/tenants/{id}/accounts", ADMINS),
     ("POST /v1/categories", ADMINS),
     ("POST /v1/courses", AUTHORS),
     ("PATCH /v1/courses/{id}", AUTHORS),
@@ -88,6 +92,10 @@ pub const GATES: &[(&str, Gate)] = &[
     ("GET /v1/invitations", ADMINS),
     ("GET /v1/invitations/{id}", ADMINS),
     ("GET /v1/accounts/{id}/sessions", ADMINS),
+    ("GET /v1/tenants", SUPERADMINS),
+    ("GET /v1/tenants/{id}", ADMINS),
+    ("GET /v1/tenants/{id}/statistics", ADMINS),
+    ("GET /v1/tenants/{id}/accounts", ADMINS),
     ("GET /v1/categories", Open("the catalogue is public")),
     ("GET /v1/courses", Open("the catalogue is public")),
     ("GET /v1/courses/{id}", Open("the catalogue is public; what is not published is not found")),
@@ -145,6 +153,7 @@ pub fn path_of(operation: &Operation, academy: &Academy) -> String {
         ("courses", _) => &academy.course,
         // A session of a learner's: their own where a learner asks.
         ("me", "{id}") => "{own}",
+        ("tenants", _) if operation.path.contains('{') => &academy.tenant_id,
         ("enrollments", _) => &academy.enrollment,
         ("assessments", _) => &academy.assessment,
         ("imports", _) => "",
@@ -161,7 +170,7 @@ pub fn path_of(operation: &Operation, academy: &Academy) -> String {
 pub async fn sample(world: &World, academy: &Academy, operation: &Operation) -> Call {
     let mut path = path_of(operation, academy);
     if path.contains("{own}") {
-        path = path.replace("{own}", &id_of(&new_session(world, "learner", PASSWORD).await));
+        path = path.replace("{own}", &id_of(&new_session_in(world, &academy.slug, "learner", PASSWORD).await));
     }
     let call = Call::new(&operation.method, path);
     if !operation.commands() {
@@ -200,6 +209,9 @@ fn body_of(key: &str, academy: &Academy) -> Value {
         "POST /v1/accounts/{id}/role" => json!({"role": "instructor"}),
         "POST /v1/accounts/{id}/email" => json!({"email": format!("{}@example.org", unique())}),
         "POST /v1/invitations" => invitation(),
+        "POST /v1/tenants" => json!({"slug": format!("t{}", unique()), "name": "Another academy"}),
+        "PATCH /v1/tenants/{id}" => json!({"settings": {"colour": unique()}}),
+        "POST /v1/tenants/{id}/accounts" => person(&unique(), "learner"),
         "POST /v1/categories" => json!({"name": unique()}),
         "POST /v1/courses" => json!({"title": "Another"}),
         "PATCH /v1/courses/{id}" => json!({"description": unique()}),

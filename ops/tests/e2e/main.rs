@@ -17,4 +17,5 @@ mod refusals;
 mod secrets;
 mod sessions;
 mod tokens;
+mod tenants;
 mod world;

@@ -14,6 +14,7 @@ mod faults;
 mod import;
 mod invitation;
 mod queries;
+mod tenant;
 
 use crate::{
     academy::Academy,
@@ -40,7 +41,8 @@ async fn what_the_contracts_declare_is_what_happens() {
     let world = World::start().await;
     // Before there is a first superadmin.
     auth::bootstrap(&world).await;
-    let academy = Academy::fill(&world, &crate::academy::sign_in(&world, "superadmin").await).await;
+    let superadmin = crate::academy::sign_in(&world, "superadmin").await;
+    let academy = Academy::fill(&world, &superadmin).await;
     let operations = operations(&world).await;
     faults::reach(&world, &academy, &operations).await;
     edge::reach(&world, &academy, &operations).await;
@@ -53,6 +55,7 @@ async fn what_the_contracts_declare_is_what_happens() {
     enrollment::reach(&world).await;
     assessment::reach(&world).await;
     import::reach(&world).await;
+    tenant::reach(&world).await;
     queries::reach(&world, &operations).await;
 
     let (declared, met) = (declarations(&operations), met(&operations, &world));

@@ -20,6 +20,9 @@ use testkit::{TestDatabase, TestStream, eventually};
 use uuid::Uuid;
 
 pub const BOOTSTRAP_TOKEN: &str = "a-bootstrap-token-for-one-test";
+/// The slug and the id of the organisation that is always there.
+pub const DEFAULT: &str = "default";
+pub const DEFAULT_ID: &str = "00000000-0000-7000-8000-000000000001";
 pub const PASSWORD: &str = "violet-harbour-candle-42";
 
 /// The running system; it is killed with this value.
@@ -27,6 +30,8 @@ pub struct World {
     processes: Mutex<Vec<Child>>,
     pub command_api: String,
     pub query_api: String,
+    /// Where operators look at the three processes.
+    pub operations: [String; 3],
     pub client: Client,
     pub log: TestDatabase,
     pub read: TestDatabase,
@@ -64,6 +69,7 @@ impl World {
             processes: Mutex::default(),
             command_api: String::new(),
             query_api: String::new(),
+            operations: Default::default(),
             client: Client::new(),
             log: TestDatabase::log().await,
             read: TestDatabase::read().await,
@@ -76,7 +82,8 @@ impl World {
         let (projector, commands, queries) =
             (world.spawn("projector", &[]), world.spawn("command-api", &[]), world.spawn("query-api", &[]));
         (world.command_api, world.query_api) = (commands.http, queries.http);
-        for operations in [projector.operations, commands.operations, queries.operations] {
+        world.operations = [projector.operations, commands.operations, queries.operations];
+        for operations in &world.operations {
             world.answers(&format!("{operations}/health/ready")).await;
         }
         world
@@ -206,7 +213,13 @@ impl World {
 
     /// Logs in and gives the access token.
     pub async fn log_in(&self, email: &str, password: &str) -> String {
-        let body = self.post("/v1/auth/login", "", json!({"email": email, "password": password})).await.expect(200);
+        self.log_in_to(DEFAULT, email, password).await
+    }
+
+    /// Logs in to an organisation and gives the access token.
+    pub async fn log_in_to(&self, tenant: &str, email: &str, password: &str) -> String {
+        let credentials = json!({"tenant": tenant, "email": email, "password": password});
+        let body = self.post("/v1/auth/login", "", credentials).await.expect(200);
         body["access_token"].as_str().unwrap().to_owned()
     }
 
@@ -308,6 +321,11 @@ impl World {
         if let Some(amount_minor) = price {
             course["price"] = json!({"amount_minor": amount_minor, "currency": "EUR"});
         }
+        self.fill(owner, course).await
+    }
+
+    /// A course as it is described, with one lesson: its id and the lesson's.
+    pub async fn fill(&self, owner: &str, course: Value) -> (String, String) {
         let course = id_of(&self.post("/v1/courses", owner, course).await.expect(201));
         let lesson = json!({"title": "The ledger", "content_type": "text", "content": "Two columns."});
         let lesson = self.post(&format!("/v1/courses/{course}/lessons"), owner, lesson).await.expect(201);

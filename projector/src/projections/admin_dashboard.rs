@@ -79,7 +79,8 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             | Event::Invitation(_)
             | Event::Category(_)
             | Event::Assessment(_)
-            | Event::Refusal(_) => {}
+            | Event::Refusal(_)
+            | Event::Tenant(_) => {}
         }
     }
     save_accounts(connection, accounts.into_values().collect()).await?;

@@ -17,6 +17,7 @@ use events::{
     invitation::InvitationEvent,
     payment::{PaymentEvent, Provider},
     submission::{Answer, Response, Scored, SubmissionEvent},
+    tenant::{DEFAULT_TENANT, RegistrationPolicy, TenantDetails, TenantEvent},
 };
 use uuid::Uuid;
 
@@ -94,6 +95,7 @@ fn details(title: &str) -> CourseDetails {
 
 /// Tells the whole story.
 pub(crate) async fn tell(world: &World) {
+    organisation(world).await;
     people(world).await;
     newcomers(world).await;
     courses(world).await;
@@ -102,6 +104,19 @@ pub(crate) async fn tell(world: &World) {
     world.append(BOB, AccountEvent::Deactivated {}).await;
     world.append(BOB, AccountEvent::RoleChanged { before: Role::Learner, after: Role::Auditor }).await;
     world.append(SESSION, AuthSessionEvent::Ended { reason: EndReason::LoggedOut }).await;
+}
+
+async fn organisation(world: &World) {
+    let details = |name: &str, registration| TenantDetails {
+        name: name.to_owned(),
+        registration,
+        settings: [("colour".to_owned(), "#004488".into())].into(),
+    };
+    let before = details("Default", RegistrationPolicy::Open);
+    let created = TenantEvent::Created { slug: "default".to_owned(), details: before.clone() };
+    world.append(DEFAULT_TENANT, created).await;
+    let after = details("The Academy", RegistrationPolicy::Invite);
+    world.append(DEFAULT_TENANT, TenantEvent::Updated { before, after }).await;
 }
 
 async fn people(world: &World) {

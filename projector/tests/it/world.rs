@@ -17,7 +17,7 @@ use events::{
     payment::Payment,
     personal::DataKey,
     submission::Attempts,
-    tenant::DEFAULT_TENANT,
+    tenant::{DEFAULT_TENANT, Tenant},
 };
 use projector::{
     feed::Feed,
@@ -216,5 +216,6 @@ fn stream_type(event: &Event) -> &'static str {
         Event::Assessment(_) => Assessment::STREAM_TYPE,
         Event::Refusal(_) => events::refusal::Refusal::STREAM_TYPE,
         Event::Submission(_) => Attempts::STREAM_TYPE,
+        Event::Tenant(_) => Tenant::STREAM_TYPE,
     }
 }

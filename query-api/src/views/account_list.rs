@@ -150,14 +150,19 @@ async fn select(
         (status = 200, description = "A page of accounts", body = Page<Account>),
         (status = 403, description = "`forbidden`"),
     ))]
-pub async fn list(
-    caller: SignedIn,
+pub async fn list(caller: SignedIn, reader: Reader, query: PageQuery<AccountFilter>) -> Result<Answer, Problem> {
+    caller.require(&[Role::Instructor, Role::Admin])?;
+    of_tenant(reader, caller.tenant_id, query).await
+}
+
+/// The accounts of one organisation, newest first.
+pub(super) async fn of_tenant(
     reader: Reader,
+    tenant_id: Uuid,
     PageQuery { page, filter }: PageQuery<AccountFilter>,
 ) -> Result<Answer, Problem> {
-    caller.require(&[Role::Instructor, Role::Admin])?;
     let after = page.after::<(DateTime<Utc>, Uuid)>()?;
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let mut snapshot = reader.open(tenant_id, READS).await?;
     let rows = select(&mut snapshot, &filter, after, page.fetch()).await?;
     snapshot.answer(page.page(rows, |account| (account.created_at, account.id))).await
 }

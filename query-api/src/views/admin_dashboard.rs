@@ -13,6 +13,7 @@ use events::Role;
 use ops::problem::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 const READS: &[&str] = &["admin_dashboard", "analytics"];
 
@@ -184,7 +185,12 @@ fn sum(rows: Vec<Row>) -> AdminDashboard {
 ))]
 pub async fn show(caller: SignedIn, reader: Reader) -> Result<Answer, Problem> {
     caller.require(&[Role::Admin])?;
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    of_tenant(reader, caller.tenant_id).await
+}
+
+/// What one organisation adds up to.
+pub(super) async fn of_tenant(reader: Reader, tenant_id: Uuid) -> Result<Answer, Problem> {
+    let mut snapshot = reader.open(tenant_id, READS).await?;
     let sums = sum(rows(&mut snapshot).await?);
     let series = analytics::activity(&mut snapshot, Period::recent(today())).await?;
     snapshot.answer(axum::Json(AdminDashboard { series, ..sums })).await

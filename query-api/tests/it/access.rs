@@ -1,6 +1,7 @@
 //! Who may ask for what: every route without a token, with a wrong role, and from another tenant.
 
 use crate::world::{ASSESSMENT, IMPORT, INVITATION, Person, RUST, World, enrollment};
+use events::tenant::DEFAULT_TENANT;
 use ops::tokens::TokenScope;
 use query_api::openapi;
 use std::collections::BTreeSet;
@@ -28,6 +29,10 @@ const FOR_SOME: &[(&str, &[Person])] = &[
     ("/v1/audit/events", &[Person::Ada, Person::Ida]),
     ("/v1/audit/sessions", &[Person::Ada, Person::Ida]),
     ("/v1/projections", &[Person::Ada, Person::Ida]),
+    ("/v1/tenants", &[Person::Ada, Person::Ida, Person::Auditor, Person::Admin]),
+    ("/v1/tenants/{id}", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/tenants/{id}/statistics", &[Person::Ada, Person::Ida, Person::Auditor]),
+    ("/v1/tenants/{id}/accounts", &[Person::Ada, Person::Ida, Person::Auditor]),
 ];
 
 /// The routes that are for everyone who signed in; each shows what is the caller's.
@@ -54,6 +59,7 @@ fn concrete(path: &str) -> String {
         Some("assessments") => ASSESSMENT,
         Some("account-imports") => IMPORT,
         Some("invitations") => INVITATION,
+        Some("tenants") => DEFAULT_TENANT.as_uuid(),
         _ => RUST,
     };
     path.replace("{id}", &id.to_string())

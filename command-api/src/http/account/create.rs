@@ -9,13 +9,19 @@ use crate::{
             identifier::{Email, Username},
         },
         password::Password,
+        tenant,
     },
     execute::{Answer, Context, Executor, Reply},
     openapi::Done,
     passwords::{Passwords, generate_temporary},
 };
 use axum::extract::State;
-use events::{Role, account::Account, ids::AccountId};
+use events::{
+    Role,
+    account::Account,
+    ids::{AccountId, TenantId},
+    tenant::Tenant,
+};
 use ops::{extract::Json, problem::Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -75,6 +81,18 @@ pub async fn create(
     context: Context,
     Json(body): Json<CreateAccount>,
 ) -> Result<Answer, Problem> {
+    create_in(&executor, &passwords, &settings, &context, body, None).await
+}
+
+/// Creates the account in the organisation of the context, which has to be there where it is named.
+pub(in crate::http) async fn create_in(
+    executor: &Executor,
+    passwords: &Passwords,
+    settings: &Settings,
+    context: &Context,
+    body: CreateAccount,
+    named: Option<TenantId>,
+) -> Result<Answer, Problem> {
     let person = Person {
         account_id: AccountId::new(Uuid::now_v7()),
         email: Email::try_new(&body.email)?,
@@ -89,15 +107,20 @@ pub async fn create(
         temporary_until: context.now + settings.temporary_password,
     };
     // Before the password is hashed: whoever may not create accounts must not cost that much.
-    let events = account::decide(&Account::default(), &context, command)?;
+    let events = account::decide(&Account::default(), context, command)?;
     let temporary_password = generate_temporary();
     let phc = passwords.hash(Password::new(&temporary_password)).await?;
     let id = person.account_id;
-    let (context, person, phc, events) = (&context, &person, &phc, &events);
+    let (person, phc, events) = (&person, &phc, &events);
     let temporary_password = temporary_password.as_str();
     executor
         .execute(context, "account.create", |work| {
             Box::pin(async move {
+                if let Some(tenant_id) = named
+                    && !work.load::<Tenant>(tenant_id).await?.exists()
+                {
+                    return Err(tenant::Refusal::NotFound.into());
+                }
                 found(work, person, phc);
                 work.append::<Account>(id, events.clone());
                 let reply = Reply::created(id, format!("/v1/accounts/{id}"));

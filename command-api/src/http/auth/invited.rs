@@ -5,14 +5,16 @@ use super::{
     registration::{BOOTSTRAP_NAME, BOOTSTRAP_SCOPE, known_of},
 };
 use crate::{
+    config::Settings,
     domain::{
-        account::{self, Person, RegistrationPolicy},
+        account::{self, Person},
         invitation::{self, Refusal},
         password::Password,
     },
     execute::{Answer, Context, Executor, Reply, Work},
     http::{account::admit, invitation::TOKEN_SCOPE},
     passwords::Passwords,
+    tenancy,
 };
 use events::{
     Aggregate, Role,
@@ -35,7 +37,7 @@ pub(super) struct Invited<'a> {
 pub(super) async fn register(
     executor: &Executor,
     passwords: &Passwords,
-    policy: RegistrationPolicy,
+    settings: &Settings,
     context: &Context,
     invited: &Invited<'_>,
 ) -> Result<Answer, Problem> {
@@ -50,6 +52,7 @@ pub(super) async fn register(
                 let found = found.map_err(|error| Problem::internal(&error))?.ok_or(Refusal::Invalid)?;
                 let id = InvitationId::new(found.id);
                 let invitation = work.load::<Invitation>(id).await?;
+                let policy = tenancy::registration(work, context, settings).await?;
                 let accept = invitation::Command::Accept { email: person.email.clone(), policy };
                 let accepted = invitation::decide(&invitation.state, context, accept)?;
                 let terms = invitation.state.terms.as_ref().ok_or(Refusal::Invalid)?;

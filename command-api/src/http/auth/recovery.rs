@@ -61,6 +61,7 @@ pub struct Accepted {
     (status = 429, description = "`too-many-requests`: of one address, never of one account"),
 ))]
 pub async fn forgot_password(
+    State(executor): State<Executor>,
     State(keyring): State<Keyring>,
     State(recovery): State<Recovery>,
     State(limits): State<ResetLimits>,
@@ -68,7 +69,7 @@ pub async fn forgot_password(
     anonymous: Anonymous,
     Json(body): Json<ForgotPassword>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    let context = anonymous.in_tenant(body.tenant.as_deref())?;
+    let context = anonymous.in_tenant(&executor, body.tenant.as_deref()).await?;
     limits.check_address(address)?;
     let (scope, name) = normal_name(body.email.as_deref(), body.username.as_deref());
     let digest = keyring.claim_digest(scope, &name);

@@ -6,7 +6,7 @@ use crate::{
     config::Settings,
     domain::{
         account::{
-            self, Command, Person, Refusal,
+            self, Command, Person, Refusal, RegistrationPolicy,
             identifier::{Email, Username},
         },
         auth_session,
@@ -20,6 +20,7 @@ use crate::{
     openapi::Done,
     passwords::Passwords,
     state::RegistrationLimits,
+    tenancy,
 };
 use axum::{
     extract::State,
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
@@ -103,7 +105,7 @@ pub async fn register(
     Json(body): Json<Register>,
 ) -> Result<Response, Problem> {
     limits.check_address(address)?;
-    let context = anonymous.in_tenant(body.tenant.as_deref())?;
+    let context = anonymous.in_tenant(&executor, body.tenant.as_deref()).await?;
     let person = Person {
         account_id: AccountId::new(Uuid::now_v7()),
         email: Email::try_new(&body.email)?,
@@ -113,26 +115,32 @@ pub async fn register(
     };
     if let Some(token) = &body.invitation {
         let invited = invited::Invited { person, password: &body.password, token };
-        let policy = settings.registration_policy;
-        let answer = invited::register(&executor, &passwords, policy, &context, &invited).await?;
+        let answer = invited::register(&executor, &passwords, &settings, &context, &invited).await?;
         return Ok(answer.into_response());
     }
-    let command = Command::Register { person: person.clone(), policy: settings.registration_policy };
-    // Before the password is hashed: what is refused must not cost that much.
-    let events = account::decide(&Account::default(), &context, command)?;
-    let phc = passwords.admit(Password::new(&body.password), known_of(&person)).await.map_err(at("/password"))?;
     let id = person.account_id;
-    let (context, person, phc, events) = (&context, &person, &phc, &events);
+    // Hashed once, however often the command is decided, and not before it is known to be allowed.
+    let hashed = &OnceCell::new();
+    let (context, person, passwords, settings) = (&context, &person, &passwords, &settings);
+    let password = &body.password;
     let answer = executor
         .execute(context, "account.register", |work| {
             Box::pin(async move {
+                let policy = tenancy::registration(work, context, settings).await?;
+                let command = Command::Register { person: person.clone(), policy };
+                let events = account::decide(&Account::default(), context, command)?;
+                let admit = || passwords.admit(Password::new(password), known_of(person));
+                let phc = hashed.get_or_try_init(admit).await.map_err(at("/password"))?;
                 found(work, person, phc);
-                work.append::<Account>(id, events.clone());
+                work.append::<Account>(id, events);
                 Ok(Reply::created(id, format!("/v1/accounts/{id}")))
             })
         })
         .await?;
-    let body = registered(&answer, context, events);
+    // What was decided is the same for every policy under which it is allowed.
+    let policy = RegistrationPolicy::Open;
+    let events = account::decide(&Account::default(), context, Command::Register { person: person.clone(), policy })?;
+    let body = registered(&answer, context, &events);
     Ok(answer.into_response_with(&body))
 }
 

@@ -108,7 +108,7 @@ pub async fn log_in(
     anonymous: Anonymous,
     Json(body): Json<LogIn>,
 ) -> Result<Answer, Problem> {
-    let context = anonymous.in_tenant(body.tenant.as_deref())?;
+    let context = anonymous.in_tenant(&executor, body.tenant.as_deref()).await?;
     limits.check_address(address)?;
     let (scope, name) = normal_name(body.email.as_deref(), body.username.as_deref());
     let digest = keyring.claim_digest(scope, &name);

@@ -6,7 +6,7 @@ use crate::{
     academy::{Academy, sign_in},
     client::{Answer, Call},
     contract::Operation,
-    gates::{UPLOAD, sample, someone_for, unique},
+    gates::{Gate, UPLOAD, gate_of, sample, someone_for, unique},
     world::World,
 };
 use serde_json::json;
@@ -19,6 +19,7 @@ pub async fn reach(world: &World, academy: &Academy, operations: &[Operation]) {
         let sample = signed_sample(world, academy, operation).await;
         let large = sample.clone().header("x-padding", &"x".repeat(16 * 1024));
         check(operation, &world.send(large).await, 431, "headers-too-large", &[]);
+        elsewhere(world, academy, operation).await;
         if operation.commands() {
             bodies(world, operation, &sample).await;
             headers(world, operation, &sample).await;
@@ -27,6 +28,22 @@ pub async fn reach(world: &World, academy: &Academy, operations: &[Operation]) {
         }
     }
     keys(world, academy, operations).await;
+}
+
+/// Nobody but a superadmin names an organisation to act in, and that is one that there is.
+async fn elsewhere(world: &World, academy: &Academy, operation: &Operation) {
+    let gate = gate_of(operation);
+    if operation.commands() && matches!(gate, Gate::Open(_)) {
+        return;
+    }
+    let call = sample(world, academy, operation).await.header("registrar-tenant", "default");
+    let learner = world.send(call.clone().token(&sign_in(world, "learner").await)).await;
+    check(operation, &learner, 403, "forbidden", &[]);
+    if !matches!(gate, Gate::AnyScope(_)) {
+        let superadmin = sign_in(world, "superadmin").await;
+        let unknown = world.send(call.header("registrar-tenant", "nowhere").token(&superadmin)).await;
+        check(operation, &unknown, 422, "invalid-request", &[("/headers/registrar-tenant", "unknown")]);
+    }
 }
 
 /// A request of somebody whom the operation is for.

@@ -16,9 +16,10 @@ pub async fn reach(world: &World) {
     refused(world, post("/v1/invitations", &admin, &here), 409, "email-taken").await;
     let above = json!({"email": "above@example.org", "role": "superadmin"});
     refused(world, post("/v1/invitations", &admin, &above), 403, "forbidden").await;
-    let closed = world.another("command-api", &[("REGISTRATION_POLICY", "closed")]).await;
-    let answer = world.client.send(&closed, post("/v1/invitations", &admin, &invitation())).await;
-    assert_eq!(answer.problem(403), "registration-closed");
+    let superadmin = sign_in(world, "superadmin").await;
+    world.post("/v1/tenants", &superadmin, json!({"slug": "secluded", "name": "Secluded"})).await.expect(201);
+    let closed = post("/v1/invitations", &superadmin, &invitation()).header("registrar-tenant", "secluded");
+    refused(world, closed, 403, "registration-closed").await;
 
     accept_and_revoke(world, &admin).await;
     lists(world, &admin).await;
