@@ -16,6 +16,6 @@ mod import;
 mod refusals;
 mod secrets;
 mod sessions;
-mod tokens;
 mod tenants;
+mod tokens;
 mod world;

@@ -51,7 +51,7 @@ async fn live(world: &World, api: &str) -> Vec<String> {
         temporary,
         "a-refresh-token-of-no-worth".to_owned(),
         world.private_key(),
-        world.master_key(),
+        World::master_key(),
     ]
 }
 

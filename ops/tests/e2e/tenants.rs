@@ -236,8 +236,8 @@ async fn no_metric_tells_organisations_apart() {
     let [first, second] = two(&world).await;
     let token = second.sign_in(&world, "learner").await;
     world.read("/v1/me", &token, second.position).await.expect(200);
-    for operations in &world.operations {
-        let metrics = world.client.send(operations, Call::get("/metrics")).await.expect(200).to_string();
+    for operations in world.operations() {
+        let metrics = world.client.send(&operations, Call::get("/metrics")).await.expect(200).to_string();
         assert!(metrics.contains("registrar_"), "{operations} tells metrics");
         for academy in [&first, &second] {
             assert!(!metrics.contains(&academy.tenant_id), "{operations}");

@@ -10,6 +10,7 @@ use ops::{
 use serde_json::{Value, json};
 use std::{
     env,
+    fmt::Write as _,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -30,8 +31,6 @@ pub struct World {
     processes: Mutex<Vec<Child>>,
     pub command_api: String,
     pub query_api: String,
-    /// Where operators look at the three processes.
-    pub operations: [String; 3],
     pub client: Client,
     pub log: TestDatabase,
     pub read: TestDatabase,
@@ -69,7 +68,6 @@ impl World {
             processes: Mutex::default(),
             command_api: String::new(),
             query_api: String::new(),
-            operations: Default::default(),
             client: Client::new(),
             log: TestDatabase::log().await,
             read: TestDatabase::read().await,
@@ -82,8 +80,7 @@ impl World {
         let (projector, commands, queries) =
             (world.spawn("projector", &[]), world.spawn("command-api", &[]), world.spawn("query-api", &[]));
         (world.command_api, world.query_api) = (commands.http, queries.http);
-        world.operations = [projector.operations, commands.operations, queries.operations];
-        for operations in &world.operations {
+        for operations in [projector.operations, commands.operations, queries.operations] {
             world.answers(&format!("{operations}/health/ready")).await;
         }
         world
@@ -248,7 +245,7 @@ impl World {
         let mut text = String::new();
         for sequence in 1..=last {
             let message = stream.get_raw_message(sequence).await.unwrap();
-            text += &format!("{:?} {}\n", message.headers, String::from_utf8_lossy(&message.payload));
+            writeln!(text, "{:?} {}", message.headers, String::from_utf8_lossy(&message.payload)).unwrap();
         }
         text
     }
@@ -263,7 +260,7 @@ impl World {
         self.pem.expose().lines().filter(|line| !line.starts_with("-----")).collect()
     }
 
-    pub fn master_key(&self) -> String {
+    pub fn master_key() -> String {
         STANDARD.encode([7; 32])
     }
 

@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn who_sees_only_what_is_published_asks_for_nothing_else() {
-        let wanted = Wanted::new(Anyone(None), &CourseFilter::default());
+        let wanted = Wanted::new(Anyone(None, None), &CourseFilter::default());
         assert_eq!((wanted.sees_all, wanted.sees_own, wanted.status), (false, None, Some(CourseStatus::Published)));
     }
 

@@ -31,6 +31,8 @@ const NEXT_MESSAGE: Duration = Duration::from_secs(10);
 const ABOUT_REFUSALS: [&str; 1] = ["refusal"];
 /// Tables of the read models that say when something was done, and so never are twice the same.
 const BOOKKEEPING: [&str; 3] = ["projections", "log_head", "_migrations"];
+/// Streams in which the system does something that nobody asks for: there always is the default organisation.
+const OF_ITSELF: [&str; 1] = ["tenant"];
 
 /// One row of the log.
 #[derive(Debug, FromRow)]
@@ -166,6 +168,7 @@ fn hold_against(events: &[Known], entries: &[Entry], ledger: &Ledger) {
             ledger.breach(format!("{} (correlation {}) {wrong}", entry.kind, entry.correlation_id));
         }
     }
+    of_command.retain(|_, events| !events.iter().all(|(_, event)| OF_ITSELF.contains(&&*event.stream_type)));
     for (correlation_id, events) in of_command {
         let positions: Vec<i64> = events.iter().map(|(position, _)| *position).collect();
         ledger.breach(format!("positions {positions:?} are of a command that nobody knows ({correlation_id})"));

@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use super::Row;
 
 /// Members of the metadata, and the attributes that they are in CloudEvents, where they are there.
-const ATTRIBUTES: [(&str, &str); 8] = [
+const ATTRIBUTES: [(&str, &str); 9] = [
     ("actor_id", "actorid"),
     ("actor_role", "actorrole"),
+    ("actor_tenant_id", "actortenantid"),
     ("session_id", "sessionid"),
     ("correlation_id", "correlationid"),
     ("causation_id", "causationid"),
