@@ -12,6 +12,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use events::{
     account::Account,
     ids::{AccountId, TenantId},
+    log::bounded,
 };
 use ops::problem::Problem;
 use std::convert::Infallible;
@@ -100,15 +101,14 @@ async fn add(executor: &Executor, policy: Policy, failure: &Failure, now: DateTi
         now,
         now - policy.lasts,
     )
-    .fetch_one(executor.log().pool())
-    .await?;
-    Ok(failures.into())
+    .fetch_one(executor.log().pool());
+    Ok(bounded(failures).await?.into())
 }
 
 async fn forgive(executor: &Executor, account_id: AccountId) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from log.login_failures where account_id = $1", account_id.as_uuid())
-        .execute(executor.log().pool())
-        .await?;
+    let forgiven = sqlx::query!("delete from log.login_failures where account_id = $1", account_id.as_uuid())
+        .execute(executor.log().pool());
+    bounded(forgiven).await?;
     Ok(())
 }
 

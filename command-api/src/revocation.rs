@@ -3,6 +3,7 @@
 //! nothing that is new is missed by anyone who could use it.
 
 use chrono::{DateTime, Utc};
+use events::log::bounded;
 use ops::tokens::EndedSessions;
 use sqlx::PgPool;
 use std::{convert::Infallible, time::Duration};
@@ -56,7 +57,7 @@ impl Follower {
     }
 
     async fn read(&mut self) -> Result<i64, sqlx::Error> {
-        let rows = sqlx::query!(
+        let asked = sqlx::query!(
             "select number, session_id, ended_at
              from log.ended_sessions
              where number > $1
@@ -65,8 +66,8 @@ impl Follower {
             self.known,
             BATCH,
         )
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&self.pool);
+        let rows = bounded(asked).await?;
         for row in &rows {
             self.ended.end(row.session_id, row.ended_at);
         }
@@ -77,8 +78,7 @@ impl Follower {
 
 /// Removes what no process needs any more; how much that was.
 pub async fn forget(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query!("delete from log.ended_sessions where ended_at < $1", now - ops::tokens::REMEMBERED)
-        .execute(pool)
-        .await?;
-    Ok(deleted.rows_affected())
+    let deleted =
+        sqlx::query!("delete from log.ended_sessions where ended_at < $1", now - ops::tokens::REMEMBERED).execute(pool);
+    Ok(bounded(deleted).await?.rows_affected())
 }

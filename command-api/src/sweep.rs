@@ -11,6 +11,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use events::{
     auth_session::AuthSession,
     ids::{AuthSessionId, TenantId},
+    log::bounded,
 };
 use futures::future::join_all;
 use ops::problem::Problem;
@@ -39,9 +40,9 @@ pub async fn run(executor: Executor, interval: Duration, stop: CancellationToken
 pub async fn sweep(executor: &Executor) -> Result<usize, sqlx::Error> {
     let pool = executor.log().pool();
     // A connection of its own: the lock is the session's, and goes with it however this ends.
-    let mut lock = PgConnection::connect_with(pool.connect_options().as_ref()).await?;
+    let mut lock = bounded(PgConnection::connect_with(pool.connect_options().as_ref())).await?;
     let is_free = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "taken!""#, LOCK).fetch_one(&mut lock);
-    if !is_free.await? {
+    if !bounded(is_free).await? {
         return lock.close().await.map(|()| 0);
     }
     let mut expired = 0;
@@ -54,7 +55,7 @@ pub async fn sweep(executor: &Executor) -> Result<usize, sqlx::Error> {
         }
     }
     revocation::forget(pool, Utc::now()).await?;
-    lock.close().await?;
+    bounded(lock.close()).await?;
     if expired > 0 {
         tracing::info!(expired, "sessions have expired");
     }
@@ -69,7 +70,7 @@ struct Step {
 /// Records the end of those sessions that expired longest ago.
 async fn step(executor: &Executor) -> Result<Step, sqlx::Error> {
     let now = Utc::now().trunc_subsecs(6);
-    let overdue = sqlx::query!(
+    let asked = sqlx::query!(
         "select session_id, tenant_id
          from log.open_sessions
          where expires_at <= $1
@@ -78,8 +79,8 @@ async fn step(executor: &Executor) -> Result<Step, sqlx::Error> {
         now,
         BATCH,
     )
-    .fetch_all(executor.log().pool())
-    .await?;
+    .fetch_all(executor.log().pool());
+    let overdue = bounded(asked).await?;
     let is_full = i64::try_from(overdue.len()) == Ok(BATCH);
     let expiring = overdue
         .iter()

@@ -20,6 +20,8 @@ const PING_TIMEOUT: Duration = Duration::from_millis(1500);
 const PROVED_AFTER: Duration = Duration::from_secs(1);
 /// The longest that it may take to say so. A server that lost its power never says anything.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
+/// See [`bounded`].
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Prepared statements that a connection keeps.
@@ -83,6 +85,12 @@ async fn prove(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     tokio::time::timeout(PROOF_TIMEOUT, connection.ping())
         .await
         .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+}
+
+/// Waits for an answer of a database, for as long as an answer may take where nothing was said of that. A server that lost
+/// its power, or a network that lost its way, never answers.
+pub async fn bounded<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// How each connection is made, for those who need one outside a pool, such as a listener.

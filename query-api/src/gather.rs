@@ -10,7 +10,7 @@ use crate::{
 };
 use axum::response::Response;
 use futures::future::BoxFuture;
-use ops::problem::Problem;
+use ops::{database::bounded, problem::Problem};
 use serde::Serialize;
 use sqlx::PgPool;
 use std::{
@@ -134,7 +134,8 @@ async fn run<K: Kind>(pool: PgPool, mut queue: mpsc::Receiver<Ask<K>>) {
 
 async fn serve<K: Kind>(pool: &PgPool, tenant_id: Uuid, asked: Vec<Ask<K>>) {
     let ids: HashSet<Uuid> = asked.iter().map(|ask| ask.id).collect();
-    match load::<K>(pool, tenant_id, &ids.into_iter().collect::<Vec<_>>()).await {
+    // A batch that never ended would be one of the few that may be under way.
+    match bounded(load::<K>(pool, tenant_id, &ids.into_iter().collect::<Vec<_>>())).await {
         Ok((found, position)) => {
             for ask in asked {
                 // Whoever asked may have gone.

@@ -2,7 +2,7 @@
 //! [`INTERVAL`], so that a revoked token is refused here as soon as the projector has seen the end of its session.
 
 use chrono::Utc;
-use ops::tokens::EndedSessions;
+use ops::{database::bounded, tokens::EndedSessions};
 use sqlx::PgPool;
 use std::{convert::Infallible, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -41,15 +41,15 @@ pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken)
 
 /// Takes in what stands behind a position; the position of the last.
 async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<i64, sqlx::Error> {
-    let rows = sqlx::query!(
+    let asked = sqlx::query!(
         "select position, session_id, ended_at
          from read.ended_sessions
          where position > $1
          order by position",
         known,
     )
-    .fetch_all(pool)
-    .await?;
+    .fetch_all(pool);
+    let rows = bounded(asked).await?;
     for row in &rows {
         ended.end(row.session_id, row.ended_at);
     }

@@ -43,9 +43,8 @@ impl Executor {
              where token_hash = $1",
             token_hash,
         )
-        .fetch_optional(self.log.pool())
-        .await?;
-        Ok(row.map(|row| StoredResetToken {
+        .fetch_optional(self.log.pool());
+        Ok(bounded(row).await?.map(|row| StoredResetToken {
             account_id: AccountId::new(row.account_id),
             tenant_id: TenantId::new(row.tenant_id),
             expires_at: row.expires_at,

@@ -5,7 +5,7 @@ use crate::execute::{Actor, Context};
 use chrono::{SubsecRound, Utc};
 use events::{
     ids::{AccountId, AccountImportId, AuthSessionId, TenantId},
-    log::Keyring,
+    log::{Keyring, bounded},
     personal::SealError,
 };
 use sqlx::PgPool;
@@ -90,7 +90,7 @@ impl Store {
         actor: Actor,
     ) -> Result<Upload<'_>, StoreError> {
         let (tenant_id, correlation_id, holder) = (context.tenant_id, context.correlation_id, Uuid::now_v7());
-        sqlx::query!(
+        let written = sqlx::query!(
             "insert into log.account_imports
                  (import_id, tenant_id, actor_id, actor_role, session_id, correlation_id, holder, lease_until)
              values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))",
@@ -103,8 +103,8 @@ impl Store {
             holder,
             LEASE_SECONDS,
         )
-        .execute(&self.pool)
-        .await?;
+        .execute(&self.pool);
+        bounded(written).await?;
         let job = Job { import_id, tenant_id, actor, correlation_id, holder };
         Ok(Upload { store: self, job, waiting: Vec::new(), number: 0 })
     }
@@ -127,8 +127,8 @@ impl Store {
             holder,
             LEASE_SECONDS,
         )
-        .fetch_optional(&self.pool)
-        .await?;
+        .fetch_optional(&self.pool);
+        let row = bounded(row).await?;
         let Some(row) = row else { return Ok(None) };
         let role = row.actor_role.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         let actor =
@@ -162,20 +162,20 @@ impl Store {
             job.holder,
             seconds,
         )
-        .execute(&self.pool)
-        .await?;
+        .execute(&self.pool);
+        let held = bounded(held).await?;
         if held.rows_affected() == 0 { Err(StoreError::Lost) } else { Ok(()) }
     }
 
     /// Forgets the list.
     pub async fn clear(&self, job: &Job) -> Result<(), StoreError> {
-        sqlx::query!(
+        let written = sqlx::query!(
             "delete from log.account_imports where import_id = $1 and holder = $2",
             job.import_id.as_uuid(),
             job.holder
         )
-        .execute(&self.pool)
-        .await?;
+        .execute(&self.pool);
+        bounded(written).await?;
         Ok(())
     }
 
@@ -186,8 +186,8 @@ impl Store {
             job.import_id.as_uuid(),
             number,
         )
-        .fetch_optional(&self.pool)
-        .await?;
+        .fetch_optional(&self.pool);
+        let sealed = bounded(sealed).await?;
         Ok(sealed.map(|sealed| self.keyring.open_file(job.import_id.as_uuid(), &sealed)).transpose()?)
     }
 }
@@ -221,14 +221,14 @@ impl Upload<'_> {
 
     async fn store_chunk(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         let sealed = self.store.keyring.seal_file(self.job.import_id.as_uuid(), chunk)?;
-        sqlx::query!(
+        let written = sqlx::query!(
             "insert into log.account_import_chunks (import_id, number, content) values ($1, $2, $3)",
             self.job.import_id.as_uuid(),
             self.number,
             sealed,
         )
-        .execute(&self.store.pool)
-        .await?;
+        .execute(&self.store.pool);
+        bounded(written).await?;
         self.number += 1;
         Ok(())
     }

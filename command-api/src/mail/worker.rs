@@ -10,6 +10,7 @@ use events::{
 use ops::config::chain;
 use sqlx::{PgPool, Postgres, Transaction};
 use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ use uuid::Uuid;
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How long to wait after the log could not be read.
 const BACK_OFF: Duration = Duration::from_secs(5);
+/// The longest that one message may take. A server that lost its power never answers.
+const STEP_BOUND: Duration = Duration::from_mins(2);
 /// The longest wait before a message is tried again, in seconds.
 const MAX_DELAY: i32 = 600;
 
@@ -39,7 +42,8 @@ struct Waiting {
 /// Sends mail until the stop.
 pub async fn deliver(worker: Worker, stop: CancellationToken) -> Result<(), Infallible> {
     while !stop.is_cancelled() {
-        let pause = match worker.step().await {
+        let stepped = timeout(STEP_BOUND, worker.step()).await;
+        let pause = match stepped.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into())) {
             Ok(true) => continue,
             Ok(false) => INTERVAL,
             Err(error) => {

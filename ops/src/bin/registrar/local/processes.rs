@@ -80,7 +80,7 @@ const PASSED_ON: [&str; 35] = [
 ];
 
 /// On one's own machine nobody is kept waiting: limits that the operator sets all the same pass on.
-const GENEROUS: [(&str, &str); 6] = [
+pub const GENEROUS: [(&str, &str); 6] = [
     ("LOGIN_RATE_PER_MINUTE", "0"),
     ("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0"),
     ("RESET_RATE_PER_HOUR", "0"),

@@ -27,8 +27,8 @@ use crate::local::Error;
 const REST: Duration = Duration::from_mins(2);
 /// How long the next message of the stream may take.
 const NEXT_MESSAGE: Duration = Duration::from_secs(10);
-/// Streams of events that tell of refusals themselves: a refused command may add to them.
-const ABOUT_REFUSALS: [&str; 1] = ["refusal"];
+/// Streams of what the system notes of its own accord: that something was refused. No command of a client is behind them.
+const NOTED: [&str; 1] = ["refusal"];
 /// Tables of the read models that say when something was done, and so never are twice the same.
 const BOOKKEEPING: [&str; 3] = ["projections", "log_head", "_migrations"];
 /// Streams in which the system does something that nobody asks for: there always is the default organisation.
@@ -151,6 +151,7 @@ fn hold_against(events: &[Known], entries: &[Entry], ledger: &Ledger) {
     let mut of_command: BTreeMap<Uuid, Vec<(i64, &Known)>> = BTreeMap::new();
     for (position, event) in (1..).zip(events) {
         match event.correlation_id {
+            _ if NOTED.contains(&&*event.stream_type) => {}
             Some(id) => of_command.entry(id).or_default().push((position, event)),
             None => ledger.breach(format!("position {position} was caused by nothing")),
         }
@@ -159,10 +160,9 @@ fn hold_against(events: &[Known], entries: &[Entry], ledger: &Ledger) {
         let found = of_command.remove(&entry.correlation_id).unwrap_or_default();
         let wrong = match &entry.fate {
             Fate::Acknowledged(told) => find_wrong(told, &found),
-            Fate::Refused => found
-                .iter()
-                .find(|(_, event)| !ABOUT_REFUSALS.contains(&&*event.stream_type))
-                .map(|(position, _)| format!("was refused and stands at position {position}")),
+            Fate::Refused => {
+                found.first().map(|(position, _)| format!("was refused and stands at position {position}"))
+            }
         };
         if let Some(wrong) = wrong {
             ledger.breach(format!("{} (correlation {}) {wrong}", entry.kind, entry.correlation_id));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     client::{Body, Client, Expected, Order},
-    school::{self, Course, PASSWORD, School},
+    school::{self, ADMIN, Course, PASSWORD, School},
 };
 
 const LEARNERS: u64 = 12;
@@ -34,9 +34,9 @@ pub fn start(client: &Client, school: &Arc<School>, seed: u64, stop: &Cancellati
         let rng = StdRng::seed_from_u64(seed.wrapping_add(number + 1));
         people.spawn(async move { learn(client, school, rng, stop).await });
     }
-    let (client, school, stop) = (client.clone(), Arc::clone(school), stop.clone());
+    let (client, stop) = (client.clone(), stop.clone());
     let rng = StdRng::seed_from_u64(seed.wrapping_add(LEARNERS + 1));
-    people.spawn(async move { administer(client, school, rng, stop).await });
+    people.spawn(async move { administer(client, rng, stop).await });
     people.close();
     people
 }
@@ -213,10 +213,14 @@ impl Learner {
     }
 }
 
-/// Somebody who may do all, at their desk.
-async fn administer(client: Client, school: Arc<School>, mut rng: StdRng, stop: CancellationToken) {
-    let admin = Some(&*school.admin);
+/// Somebody who may do all, at their desk. Now and then they log in anew: a token does not live for a whole long run.
+async fn administer(client: Client, mut rng: StdRng, stop: CancellationToken) {
+    let mut token = None;
     while !stop.is_cancelled() {
+        if token.is_none() || rng.random_bool(0.05) {
+            token = school::log_in(&client, &mut rng, ADMIN).await;
+        }
+        let admin = token.as_deref();
         let name = format!("Category {:08x}", rng.random::<u32>());
         let create = |kind| Order::new(kind, "/v1/categories", admin, json!({"name": name}));
         client.carry_out(&mut rng, &create("create category")).await;

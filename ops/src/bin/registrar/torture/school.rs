@@ -8,6 +8,8 @@ use super::client::{Client, Order};
 
 /// The one password of everybody here.
 pub const PASSWORD: &str = "violet-harbour-candle-42";
+/// Who may do everything.
+pub const ADMIN: &str = "root@example.org";
 /// What a course costs that is not free.
 const PRICE: i64 = 4_999;
 const LESSONS: usize = 3;
@@ -15,8 +17,8 @@ const LESSONS: usize = 3;
 /// What learners find.
 #[derive(Debug, Clone)]
 pub struct School {
-    /// The access token of the superadmin.
-    pub admin: String,
+    /// The access token of the superadmin, for as long as one lives.
+    admin: String,
     /// Courses to enter.
     pub courses: Vec<Course>,
     /// Assessments to hand in.
@@ -44,7 +46,7 @@ pub struct Assessment {
 }
 
 /// The price of every course that has one.
-pub fn price() -> Value {
+fn price() -> Value {
     json!({"amount_minor": PRICE, "currency": "EUR"})
 }
 
@@ -52,11 +54,11 @@ impl School {
     /// Opens it; none where one of its commands was not answered as it must be, which is a breach in the ledger.
     pub async fn open(client: &Client, rng: &mut StdRng, bootstrap_token: &str) -> Option<Self> {
         let root = json!({
-            "token": bootstrap_token, "email": "root@example.org", "password": PASSWORD,
+            "token": bootstrap_token, "email": ADMIN, "password": PASSWORD,
             "first_name": "Grace", "last_name": "Hopper",
         });
         client.carry_out(rng, &Order::new("bootstrap", "/v1/auth/bootstrap", None, root).events(2)).await?;
-        let admin = log_in(client, rng, "root@example.org").await?;
+        let admin = log_in(client, rng, ADMIN).await?;
         let mut school = Self { admin, courses: Vec::new(), assessments: Vec::new() };
         for is_paid in [false, true, false, true] {
             let course = school.publish(client, rng, is_paid).await?;

@@ -11,6 +11,7 @@ use crate::{
         Error, cluster,
         keys::Keys,
         ports,
+        processes::GENEROUS,
         project::Instance,
         servers::{
             Origin, Profile, Source,
@@ -294,12 +295,11 @@ fn settings(role: Role) -> Vec<(&'static str, OsString)> {
         vec![("LOG_FORMAT", "text".into()), ("NO_COLOR", "1".into()), ("NATS_STREAM", STREAM.into())];
     if role.binary == "command-api" {
         settings.extend([
-            ("ACCESS_TOKEN_SECONDS", "86400".into()),
+            ("ACCESS_TOKEN_SECONDS", "3600".into()),
             ("ARGON2_MEMORY_KIB", "64".into()),
             ("ARGON2_ITERATIONS", "1".into()),
-            ("LOGIN_RATE_PER_MINUTE", "0".into()),
-            ("LOGIN_RATE_PER_ADDRESS_PER_MINUTE", "0".into()),
         ]);
+        settings.extend(GENEROUS.map(|(name, value)| (name, value.into())));
     }
     settings.extend(std::env::var_os("LOG_LEVEL").map(|level| ("LOG_LEVEL", level)));
     settings
