@@ -7,6 +7,7 @@
 mod figure;
 mod flood;
 mod freshness;
+mod growth;
 mod http;
 mod load;
 mod machine;
@@ -14,9 +15,11 @@ mod memory;
 mod people;
 mod plot;
 mod reads;
+mod rebuild;
 mod reference;
 mod report;
 mod results;
+mod sample;
 mod throughput;
 mod usage;
 mod world;
@@ -43,11 +46,13 @@ use world::World;
 
 /// Measures Registrar on this machine, optimised, with a PostgreSQL and a NATS of its own beside whatever runs, and
 /// removes them afterwards. Every result is compared with pgbench on the same server in the same run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo ops bench                    all of it, about five minutes once it is built
   cargo ops bench --only P1,P5       commands and queries alone
   cargo ops bench --seconds 1 --repetitions 1   a glance
+  cargo ops bench --large            P7 too: a log of ten million events
   cargo ops bench --json             report.json on standard output, and nothing else
 
 The report is target/bench/report.html, with its numbers in report.json beside it. Measure on a machine that does nothing
@@ -68,6 +73,9 @@ pub struct Bench {
     /// Learners who are signed in
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=10_000))]
     learners: u32,
+    /// Measure P7 too, in a log of ten million events, which takes long to fill
+    #[arg(long)]
+    large: bool,
     /// Print report.json instead of the table
     #[arg(long)]
     json: bool,
@@ -92,8 +100,12 @@ pub enum Measure {
     P2,
     /// From a command's answer to its effect in a query
     P3,
+    /// Rebuilding every view from a million events
+    P4,
     /// Queries a second
     P5,
+    /// Cost of an append over the size of the log; with --large, or asked for by name
+    P7,
     /// Memory
     P8,
     /// Enrolments during a flood of log-ins
@@ -133,6 +145,9 @@ pub enum Error {
     /// A metric is missing.
     #[error("the command API has no metric {0}")]
     Metric(String),
+    /// The projector did not report on its rebuild.
+    #[error("the projector did not tell how fast it rebuilt")]
+    Rebuild,
     /// Somebody does not catch up.
     #[error("{0} is still behind after three minutes")]
     Behind(&'static str),
@@ -210,7 +225,7 @@ impl Bench {
                 console::say("building everything optimised; the first time takes minutes");
             }
             let mut build = cargo::cargo(project);
-            build.args(["build", "--release", "--workspace", "--bins"]);
+            build.args(["build", "--release", "--workspace", "--bins", "--examples"]);
             if let Err(error) = job::run("the build", &mut build, cancel).await {
                 return error.into();
             }
@@ -260,6 +275,12 @@ impl Bench {
         }
         if self.wants(&[Measure::P1, Measure::P2, Measure::P8]) {
             throughput::measure(plan, &world, &people, &reference, &mut results).await?;
+        }
+        if self.wants(&[Measure::P4]) {
+            rebuild::measure(plan, &world, &people, binaries, &mut results).await?;
+        }
+        if self.large || self.only.contains(&Measure::P7) {
+            growth::measure(plan, &world, binaries, &mut results).await?;
         }
         results.sort();
         Ok(results)
