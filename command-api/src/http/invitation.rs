@@ -9,6 +9,7 @@ use crate::{
         invitation::{self, Command, Refusal},
     },
     execute::{Answer, Context, Executor, Reply},
+    mail::Letter,
     openapi::Done,
 };
 use axum::extract::State;
@@ -101,7 +102,7 @@ pub struct Invited {
     expires_at: DateTime<Utc>,
 }
 
-/// Invites somebody to make an account for themselves.
+/// Invites somebody to make an account for themselves: the token is mailed to them, and shown here once.
 #[utoipa::path(post, path = "/v1/invitations", tag = "invitation", security(("bearer" = [])), request_body = Invite,
     responses(
         (status = 201, description = "Invited", body = Invited),
@@ -134,13 +135,15 @@ pub async fn issue(
         return Err(account::Refusal::EmailTaken.into());
     }
     let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let (context, events, token) = (&context, &events, token.as_str());
+    let (context, events, email, token) = (&context, &events, &email, token.as_str());
     executor
         .execute(context, "invitation.issue", |work| {
             Box::pin(async move {
                 work.new_subject(account_id);
                 work.claim::<Invitation>(TOKEN_SCOPE, token, id, Refusal::Invalid);
                 work.append::<Invitation>(id, events.clone());
+                let (to, token_text) = (email.as_str().to_owned(), token.to_owned());
+                work.send_mail(account_id, Letter::Invitation { to, token: token_text, expires_at }, expires_at);
                 let reply = Reply::created(id, format!("/v1/invitations/{id}"));
                 Ok(reply
                     .with("expires_at", events::envelope::timestamp(expires_at))
