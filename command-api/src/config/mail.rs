@@ -60,6 +60,10 @@ pub(super) struct MailArgs {
         value_name = "URL"
     )]
     reset_password_url: String,
+
+    /// The frontend's page that makes an account; `{token}` stands where the token of an invitation goes.
+    #[arg(long, env = "REGISTER_URL", default_value = "http://localhost:3000/register#{token}", value_name = "URL")]
+    register_url: String,
 }
 
 /// What mail is sent with.
@@ -75,8 +79,10 @@ pub struct MailSettings {
 
 impl MailArgs {
     pub(super) fn into_settings(self) -> Result<MailSettings, ConfigError> {
-        if !self.reset_password_url.contains("{token}") {
-            return Err(ConfigError::invalid("RESET_PASSWORD_URL", "it has no {token}"));
+        for (name, url) in [("RESET_PASSWORD_URL", &self.reset_password_url), ("REGISTER_URL", &self.register_url)] {
+            if !url.contains("{token}") {
+                return Err(ConfigError::invalid(name, "it has no {token}"));
+            }
         }
         let password = self.smtp_password.optional()?;
         let credentials = match (self.smtp_username.filter(|name| !name.is_empty()), password) {
@@ -92,7 +98,7 @@ impl MailArgs {
         Ok(MailSettings {
             way: smtp.or(folder),
             from: self.mail_from,
-            links: Links { reset_password: self.reset_password_url },
+            links: Links { reset_password: self.reset_password_url, register: self.register_url },
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::{
         invitation::{self, Command, Refusal},
     },
     execute::{Answer, Context, Executor, Reply},
+    mail::Letter,
     openapi::Done,
     tenancy,
 };
@@ -102,7 +103,7 @@ pub struct Invited {
     expires_at: DateTime<Utc>,
 }
 
-/// Invites somebody to make an account for themselves.
+/// Invites somebody to make an account for themselves: the token is mailed to them, and shown here once.
 #[utoipa::path(post, path = "/v1/invitations", tag = "invitation", security(("bearer" = [])), request_body = Invite,
     responses(
         (status = 201, description = "Invited", body = Invited),
@@ -139,6 +140,8 @@ pub async fn issue(
                 work.new_subject(account_id);
                 work.claim::<Invitation>(TOKEN_SCOPE, token, id, Refusal::Invalid);
                 work.append::<Invitation>(id, events);
+                let (to, token_text) = (email.as_str().to_owned(), token.to_owned());
+                work.send_mail(account_id, Letter::Invitation { to, token: token_text, expires_at }, expires_at);
                 let reply = Reply::created(id, format!("/v1/invitations/{id}"));
                 Ok(reply
                     .with("expires_at", events::envelope::timestamp(expires_at))

@@ -1,6 +1,7 @@
 //! What is written to people.
 
 use super::MailError;
+use chrono::{DateTime, Utc};
 use lettre::message::{Mailbox, header::ContentType};
 use ops::config::Secret;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,15 @@ pub enum Letter {
         /// To this address.
         to: String,
     },
+    /// How to make an account that somebody was invited to.
+    Invitation {
+        /// To this address.
+        to: String,
+        /// What makes it, once.
+        token: String,
+        /// Until when.
+        expires_at: DateTime<Utc>,
+    },
 }
 
 impl fmt::Debug for Letter {
@@ -37,6 +47,8 @@ impl fmt::Debug for Letter {
 pub struct Links {
     /// The page that sets another password.
     pub reset_password: String,
+    /// The page that makes an account.
+    pub register: String,
 }
 
 /// A message as it leaves. Printing it shows nothing.
@@ -75,6 +87,18 @@ impl Letter {
                      It was not you? Then somebody can read your mail: secure it, and ask for a new password again.\n",
                 ),
             },
+            Self::Invitation { to, token, expires_at } => Message {
+                id,
+                to: to.clone(),
+                subject: "You are invited",
+                body: Secret::new(format!(
+                    "You are invited to make an account with this address.\n\n\
+                     Make it here until {}:\n\n{}\n\n\
+                     You do not know what this is about? Then there is nothing to do: without you there is no account.\n",
+                    expires_at.format("%-d %B %Y, %H:%M UTC"),
+                    links.register.replace("{token}", token),
+                )),
+            },
         }
     }
 }
@@ -99,7 +123,10 @@ mod tests {
     use super::*;
 
     fn links() -> Links {
-        Links { reset_password: "https://learn.example/reset#{token}".to_owned() }
+        Links {
+            reset_password: "https://learn.example/reset#{token}".to_owned(),
+            register: "https://learn.example/register#{token}".to_owned(),
+        }
     }
 
     fn forgotten(to: &str) -> Letter {
@@ -111,6 +138,15 @@ mod tests {
         let message = forgotten("ada@example.org").compose("7".to_owned(), &links());
         assert!(message.body.expose().contains("https://learn.example/reset#t0ken\n"), "{}", message.body.expose());
         assert!(message.body.expose().contains("within 30 minutes"));
+    }
+
+    #[test]
+    fn an_invitation_leads_to_the_page_with_the_token_and_says_until_when() {
+        let (to, token) = ("ada@example.org".to_owned(), "t0ken".to_owned());
+        let letter = Letter::Invitation { to, token, expires_at: DateTime::UNIX_EPOCH };
+        let message = letter.compose("7".to_owned(), &links());
+        assert!(message.body.expose().contains("https://learn.example/register#t0ken\n"), "{}", message.body.expose());
+        assert!(message.body.expose().contains("until 1 January 1970, 00:00 UTC"));
     }
 
     #[test]

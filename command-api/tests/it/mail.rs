@@ -14,7 +14,10 @@ use uuid::Uuid;
 const TOKEN: &str = "a-token-of-a-letter";
 
 fn links() -> Links {
-    Links { reset_password: "https://learn.example/reset#{token}".to_owned() }
+    Links {
+        reset_password: "https://learn.example/reset#{token}".to_owned(),
+        register: "https://learn.example/register#{token}".to_owned(),
+    }
 }
 
 fn letter() -> Letter {

@@ -23,6 +23,9 @@ async fn who_is_invited_comes_once_with_the_role_of_the_invitation() {
     let invite = json!({"email": "Ines@Example.org", "role": "teacher"});
     let invited = world.post("/v1/invitations", &admin, invite.clone()).await.expect(201);
     let token = json!({"invitation": invited["invitation_token"]});
+    let letter = async || world.letters("ines@example.org").pop();
+    let letter = eventually("the invitation is mailed", Duration::from_secs(10), letter).await;
+    assert!(letter.contains(&format!("register#{}", invited["invitation_token"].as_str().unwrap())), "{letter}");
 
     let other = world.post("/v1/auth/register", "", person("eve@example.org", &token)).await.expect(422);
     assert_eq!(
@@ -132,6 +135,15 @@ async fn a_list_of_people_becomes_accounts_and_goes_out_again_as_a_file() {
     assert_eq!((&view["state"], &view["accepted"], &view["errors"]), (&json!("finished"), &json!(300), &expected));
     let found = world.read("/v1/accounts?search=zoe%20person300@", &admin, 0).await.expect(200);
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
+
+    // A hash of "U*U", from the test vectors of crypt_blowfish.
+    let hash = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    let hashed = format!("email,role,first_name,last_name,password_hash\nold@example.org,learner,Old,Hand,{hash}\n");
+    let (_, import) = post("", "text/csv", hashed).await;
+    assert_eq!(ended(&import).await["accepted"], 1);
+    for _ in 0..2 {
+        world.log_in("old@example.org", "U*U").await;
+    }
 
     let export = format!("{}/v1/accounts/export?search=person7@", world.query_api);
     let export = client.get(export).bearer_auth(&admin).send().await.unwrap().text().await.unwrap();

@@ -77,6 +77,7 @@ const PASSED_ON: [&str; 35] = [
     "SMTP_CA_FILE",
     "MAIL_FROM",
     "RESET_PASSWORD_URL",
+    "REGISTER_URL",
 ];
 
 /// On one's own machine nobody is kept waiting: limits that the operator sets all the same pass on.
