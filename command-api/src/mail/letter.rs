@@ -2,7 +2,10 @@
 
 use super::MailError;
 use chrono::{DateTime, Utc};
-use lettre::message::{Mailbox, header::ContentType};
+use lettre::message::{
+    Body, Mailbox,
+    header::{ContentTransferEncoding, ContentType},
+};
 use ops::config::Secret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -113,8 +116,19 @@ impl Message {
             .subject(self.subject)
             .message_id(Some(format!("<{}@registrar>", self.id)))
             .header(ContentType::TEXT_PLAIN)
-            .body(self.body.expose().to_owned())
+            .body(encode(self.body.expose()))
             .map_err(MailError::Message)
+    }
+}
+
+/// As it stands, where it may travel so (RFC 5322, section 2.1.1): a link stays in one piece for whoever reads the letter
+/// as it came, as one does in the development outbox. Whatever else is encoded.
+fn encode(text: &str) -> Body {
+    let travels = text.is_ascii() && !text.contains(['\0', '\r']) && text.lines().all(|line| line.len() <= 998);
+    if travels {
+        Body::dangerous_pre_encoded(text.replace('\n', "\r\n").into_bytes(), ContentTransferEncoding::SevenBit)
+    } else {
+        Body::new(text.to_owned())
     }
 }
 

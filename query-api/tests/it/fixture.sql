@@ -204,3 +204,7 @@ insert into read.account_import_list (tenant_id, import_id, started_by, dry_run,
 insert into read.tenant_list (tenant_id, slug, name, registration, settings, created_at, updated_at, version) values
     ('00000000-0000-7000-8000-000000000001', 'default', 'Default', 'open', '{}', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 1),
     ('00000000-0000-7000-8000-000000000002', 'north', 'Northern Academy', 'invite', '{"colour": "#004488"}', '2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z', 2);
+
+insert into read.audit_trail_sessions (tenant_id, session_id, account_id) values
+    ('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-00000000c0a1', '00000000-0000-7000-8000-0000000000a1'),
+    ('00000000-0000-7000-8000-000000000002', '00000000-0000-7000-8000-00000000c0f1', '00000000-0000-7000-8000-0000000000f1');

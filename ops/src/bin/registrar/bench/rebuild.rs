@@ -40,7 +40,7 @@ pub async fn measure(
     let log = sample::fill(plan, world, binaries, LOG, EVENTS).await?;
     cluster::create_databases(&world.postgres, &[READ]).await?;
     let read = world.postgres.url(READ);
-    crate::migrate::up(ops::migrate::Database::Read, &read).await?;
+    crate::migrate::up(ops::migrate::Database::Read, &ops::config::Secret::new(&read)).await?;
 
     plan.tell("rebuilding every view from it");
     // What is still to be projected of the load before is another matter; queries go on.

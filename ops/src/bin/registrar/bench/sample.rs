@@ -18,7 +18,7 @@ pub async fn fill(
 ) -> Result<String, Error> {
     cluster::create_databases(&world.postgres, &[database]).await?;
     let url = world.postgres.url(database);
-    migrate::up(ops::migrate::Database::Log, &url).await?;
+    migrate::up(ops::migrate::Database::Log, &ops::config::Secret::new(&url)).await?;
     let path = &world.keys.master_key;
     let master_key = std::fs::read_to_string(path).map_err(local::files::failed("read", path))?;
     let mut sample = job::command(binaries.join("examples/sample_log"));

@@ -41,7 +41,7 @@ pub const PROCESSES: [Process; 3] = [
 ];
 
 /// Settings of the processes that pass from the operator's environment; what connects them to each other does not.
-const PASSED_ON: [&str; 35] = [
+const PASSED_ON: [&str; 36] = [
     "LOG_FORMAT",
     "LOG_LEVEL",
     "DATABASE_POOL_SIZE",
