@@ -128,11 +128,13 @@ impl Shadow {
         Ok(())
     }
 
-    /// Tables are found in this schema, and bookkeeping too. Nobody reads them yet, so no commit waits for the disk.
+    /// Tables are found in this schema, and bookkeeping too. Nobody reads them yet, so no commit waits for the disk; and a
+    /// large batch is held in memory, not in a temporary file.
     async fn enter(&self, transaction: &mut Transaction<'static, Postgres>) -> Result<(), sqlx::Error> {
         sqlx::query!(
             "select set_config('search_path', $1, true) as search_path,
-                    set_config('synchronous_commit', 'off', true) as synchronous_commit",
+                    set_config('synchronous_commit', 'off', true) as synchronous_commit,
+                    set_config('work_mem', '64MB', true) as work_mem",
             self.schema(),
         )
         .fetch_one(&mut **transaction)
