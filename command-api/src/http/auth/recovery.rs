@@ -33,8 +33,12 @@ use validator::{Validate, ValidationError};
 #[validate(schema(function = one_name, skip_on_field_errors = false))]
 pub struct ForgotPassword {
     /// The account's address; or else `username`.
+    #[validate(length(max = 254))]
+    #[schema(max_length = 254)]
     email: Option<String>,
     /// The account's user name; or else `email`.
+    #[validate(length(max = 254))]
+    #[schema(max_length = 254)]
     username: Option<String>,
     /// The organisation; without it, the default one.
     tenant: Option<String>,
