@@ -243,7 +243,6 @@ fn visit_course(all: &mut VecDeque<Happening>, learner_id: AccountId, visit: u64
             answers: (0..5).map(answer).collect(),
             banked: false,
             result: Some(Scored { score: i64::from(attempt), max_score: 2, passed: Some(attempt == 2) }),
-            banked: false,
         };
         all.push_back(of::<Attempts>(AttemptsId::of(learner_id, assessment_id), learner_id, submitted));
     }

@@ -80,7 +80,7 @@ async fn whoever_follows_next_sees_every_row_exactly_once() {
         (format!("/v1/audit/events?limit=7&subject={ada}"), "position", 57),
         ("/v1/audit/sessions?limit=1".to_owned(), "id", 4),
         ("/v1/assessments?limit=1".to_owned(), "id", 2),
-        ("/v1/projections?limit=3".to_owned(), "name", 17),
+        ("/v1/projections?limit=3".to_owned(), "name", 18),
         ("/v1/courses/00000000-0000-7000-8000-000000005001/lessons?limit=1".to_owned(), "id", 3),
     ] {
         let items = walk(&world, &path).await;
