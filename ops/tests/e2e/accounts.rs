@@ -177,9 +177,11 @@ async fn an_operator_begins_an_installation_and_keeps_its_accounts() {
     let token = json!({"invitation": token.lines().next().unwrap()});
     let root = world.post("/v1/auth/register", "", person("root@example.org", &token)).await.expect(201);
     assert_eq!(root["account"]["role"], "superadmin");
+    let position = root["position"].as_i64().unwrap();
     let root = world.log_in("root@example.org", PASSWORD).await;
+    world.read("/v1/me", &root, position).await.expect(200);
     let audit = "/v1/audit/events?type=registrar.invitation.issued.v1";
-    let audit = world.read(audit, &root, 2).await.expect(200);
+    let audit = world.read(audit, &root, position).await.expect(200);
     assert_eq!(audit["items"][0]["actorrole"], "operator");
     let (done, told) = world.registrar(&["bootstrap", "--email", "second@example.org"]);
     assert!(!done && told.contains("there is an active superadmin"), "{told}");
