@@ -197,21 +197,17 @@ fn follow_sessions(
 /// Ready while the log can be reached: commands are accepted whether or not NATS is there.
 fn health(shutdown: &Shutdown, pool: &PgPool, bus: &Bus, passwords: &Passwords, ended: &EndedSessions) -> Health {
     let (pool, bus, passwords, ended) = (pool.clone(), bus.clone(), passwords.clone(), ended.clone());
+    let known = ended.clone();
     Health::new(shutdown.token())
         .required("log_database", move || {
             let pool = pool.clone();
             async move { database::ping(&pool).await }
         })
+        .required("sessions", move || std::future::ready(known.check_known()))
         .informational("nats", move || {
             let is_connected = bus.is_connected();
             async move { if is_connected { Ok(()) } else { Err("not connected".to_owned()) } }
         })
-        .informational("ended_sessions", move || {
-            let known = ended.check();
-            async move { known }
-        })
-        .informational("passwords", move || {
-            let room = passwords.check_room();
-            async move { room }
-        })
+        .informational("ended_sessions", move || std::future::ready(ended.check()))
+        .informational("passwords", move || std::future::ready(passwords.check_room()))
 }

@@ -9,6 +9,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
     password_hash::{self, phc::PasswordHash},
 };
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD};
 use ops::problem::Problem;
 use std::{
     sync::{
@@ -23,6 +24,9 @@ use tokio::sync::oneshot;
 
 /// What is left of the alphabet when nobody is to mistake one character for another.
 const UNAMBIGUOUS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// How much threads that hash give way to threads that serve (nice(2)): a tenth of a processor that both want.
+#[cfg(target_os = "linux")]
+const GIVES_WAY: i32 = 10;
 /// What a caller waits before trying a full queue again.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
@@ -86,9 +90,6 @@ pub enum StartError {
     /// The system gave no thread.
     #[error("a thread for hashing cannot start")]
     Thread(#[from] std::io::Error),
-    /// The first hash failed.
-    #[error("Argon2 does not work here")]
-    Hash(#[source] password_hash::Error),
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -110,14 +111,13 @@ impl Passwords {
         let params =
             Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(StartError::Parameters)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobodys = argon2.hash_password(&rand::random::<[u8; 32]>()).map_err(StartError::Hash)?;
         let (jobs, waiting) = sync_channel::<Job>(cost.queue);
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 1..=cost.threads {
             let waiting = Arc::clone(&waiting);
             thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting))?;
         }
-        let nobodys = nobodys.to_string().into();
+        let nobodys = draw_hash_of_nobody(&argon2).into();
         Ok(Self { jobs, waiting: Arc::default(), queue: cost.queue, argon2, policy, nobodys })
     }
 
@@ -199,6 +199,11 @@ impl Drop for Waiting {
 
 /// Takes one job after the other until nobody can send any more.
 fn work(waiting: &Mutex<Receiver<Job>>) {
+    // On Linux this is of the thread alone; elsewhere it would slow the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(GIVES_WAY) {
+        tracing::debug!(%error, "a thread that hashes passwords has the priority of all others");
+    }
     loop {
         // The lock is held while waiting and not while working. A poisoned one guards nothing that could be broken.
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -228,9 +233,19 @@ fn matches(argon2: &Argon2<'_>, password: &Password, phc: &str) -> Result<bool, 
 
 /// Whether a hash is of today's kind and cost: `$argon2id$v=19$m=…,t=…,p=…$`.
 fn is_current(argon2: &Argon2<'_>, phc: &str) -> bool {
+    phc.starts_with(&kind_and_cost(argon2))
+}
+
+fn kind_and_cost(argon2: &Argon2<'_>) -> String {
     let params = argon2.params();
     let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
-    phc.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$"))
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$")
+}
+
+/// A hash that no password has, and that costs as much to compare with as any.
+fn draw_hash_of_nobody(argon2: &Argon2<'_>) -> String {
+    let (salt, hash) = (rand::random::<[u8; 16]>(), rand::random::<[u8; 32]>());
+    format!("{}{}${}", kind_and_cost(argon2), STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash))
 }
 
 fn hash(argon2: &Argon2<'_>, password: &Password) -> Result<String, PasswordError> {

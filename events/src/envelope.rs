@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 use uuid::Uuid;
 
 /// Names one stream: what kind of thing, and which.
@@ -244,6 +244,15 @@ impl Recorded {
         }
         canonical.push(b'}');
         Ok(())
+    }
+
+    /// The stored hash in hexadecimal.
+    pub fn leaf_hash_hex(&self) -> String {
+        self.leaf_hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     /// Whether the stored hash is that of the stored content.

@@ -2,27 +2,24 @@
 -- filtered feed is read in log order.
 
 create table read.audit_trail (
-    tenant_id      uuid        not null,
-    position       bigint      not null,
-    event_id       uuid        not null,
-    stream_type    text        not null,
-    stream_id      uuid        not null,
-    version        bigint      not null,
-    type           text        not null,
-    actor_id       uuid,
-    actor_role     text,
-    session_id     uuid,
-    correlation_id uuid,
-    recorded_at    timestamptz not null,
-    occurred_at    timestamptz not null,
-    -- CloudEvents JSON, personal data sealed.
-    event          jsonb       not null,
-    leaf_hash      bytea       not null,
+    tenant_id   uuid        not null,
+    position    bigint      not null,
+    event_id    uuid        not null,
+    stream_type text        not null,
+    stream_id   uuid        not null,
+    version     bigint      not null,
+    type        text        not null,
+    actor_id    uuid,
+    recorded_at timestamptz not null,
+    -- JSON as text: it is read as a whole, and never looked into. Personal data are sealed.
+    data        text        not null,
+    metadata    text        not null,
+    leaf_hash   bytea       not null,
     primary key (tenant_id, position)
 );
 
 create index audit_trail_by_actor on read.audit_trail (tenant_id, actor_id, position);
-create index audit_trail_by_stream on read.audit_trail (tenant_id, stream_type, stream_id, position);
+create index audit_trail_by_stream on read.audit_trail (tenant_id, stream_id, position);
 create index audit_trail_by_type on read.audit_trail (tenant_id, type, position);
 -- Rows lie in the order of their times, so the least of indexes finds a range of them.
 create index audit_trail_by_time on read.audit_trail using brin (recorded_at);

@@ -4,6 +4,7 @@
 use crate::run::StepError;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
+use std::collections::HashMap;
 
 /// The schema whose tables readers see.
 pub(crate) const SCHEMA: &str = "read";
@@ -55,10 +56,36 @@ pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str
     Ok(Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside })
 }
 
-/// Moves the checkpoint of a locked row.
+/// Locks the rows of many as [`lock`] does, but for those that somebody else has locked.
+pub(crate) async fn lock_free(
+    connection: &mut PgConnection,
+    projections: &[&'static str],
+) -> Result<HashMap<String, Checkpoint>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select p.name, p.position, p.state,
+                  exists (select from read.parked_streams where projection = p.name)
+                      or exists (select from read.skipped_events where projection = p.name and position > p.position)
+                      as "has_aside!",
+                  set_config('search_path', $2, true) as search_path,
+                  set_config('synchronous_commit', 'off', true) as synchronous_commit
+           from read.projections p
+           where name = any($1)
+           for update of p skip locked"#,
+        projections as _,
+        SCHEMA,
+    )
+    .fetch_all(connection)
+    .await?;
+    let checkpoints = rows.into_iter().map(|row| {
+        (row.name, Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside })
+    });
+    Ok(checkpoints.collect())
+}
+
+/// Moves the checkpoints of locked rows that are not there yet.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
-    projection: &str,
+    projections: &[&'static str],
     position: i64,
     recorded_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -67,8 +94,9 @@ pub(crate) async fn advance(
          set position = $2,
              event_recorded_at = $3,
              updated_at = now()
-         where name = $1",
-        projection,
+         where name = any($1)
+           and position < $2",
+        projections as _,
         position,
         recorded_at,
     )

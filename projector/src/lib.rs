@@ -1,7 +1,7 @@
 //! What it adds up to: the log's events become the rows that readers want.
 //!
-//! `projections` holds one file a view. `run` applies one batch to one of them, exactly once; `pace` calls it, while
-//! `lease` says that this process may. `feed` has the events at hand, which `follow` brings. `parked` is what could not
+//! `projections` holds one file a view. `run` applies one batch to one of them, exactly once, `lockstep` one to many;
+//! `pace` calls them, while `lease` says that this process may. `feed` has the events at hand, which `follow` brings. `parked` is what could not
 //! be applied. `observe` tells how far everything is. `rebuild` builds views anew beside the live ones, and `operate` is
 //! what an operator asks for by subcommand.
 
@@ -11,6 +11,7 @@ pub mod entry;
 pub mod feed;
 mod follow;
 mod lease;
+pub mod lockstep;
 mod metrics;
 pub mod observe;
 pub mod operate;
@@ -20,12 +21,13 @@ pub mod projections;
 pub mod rebuild;
 pub mod run;
 
-use crate::{feed::Feed, observe::Observations, run::Runner};
+use crate::{feed::Feed, lockstep::Lockstep, observe::Observations, run::Runner};
 use events::bus::Bus;
 use ops::shutdown::Shutdown;
+use pace::Turns;
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use std::{convert::Infallible, sync::Arc};
-use tokio::sync::{Semaphore, watch};
+use std::convert::Infallible;
+use tokio::sync::watch;
 
 /// What the projector works on.
 #[derive(Clone)]
@@ -46,12 +48,12 @@ pub struct Parts {
 pub fn start(parts: &Parts, shutdown: &Shutdown) -> Observations {
     metrics::describe();
     let held = watch::Sender::new(lease::Held::new());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let heavy = Arc::new(Semaphore::new((processors / 2).max(1)));
-    for &projection in projections::ALL {
-        let runner = Runner::new(projection, parts.read.clone(), parts.feed.clone(), parts.batch_size);
-        spawn(shutdown, projection.name, pace::drive(runner, held.subscribe(), Arc::clone(&heavy), shutdown.token()));
-    }
+    let (read, feed, batch_size) = (&parts.read, &parts.feed, parts.batch_size);
+    let runner = |projection| Runner::new(projection, read.clone(), feed.clone(), batch_size);
+    let runners = projections::ALL.iter().copied().map(runner).collect();
+    let lockstep = Lockstep::new(read.clone(), feed.clone(), batch_size);
+    let turns = Turns::new(held.subscribe(), shutdown.token());
+    spawn(shutdown, "project", pace::drive(runners, feed.clone(), lockstep, turns));
     let names: Vec<&'static str> = projections::ALL.iter().map(|projection| projection.name).collect();
     let (lease, stop) = (parts.lease.clone(), shutdown.token());
     spawn(shutdown, "leases", async move { lease::hold(lease, &names, held, stop).await });

@@ -1,13 +1,18 @@
-//! When a projection takes its steps: while this process holds its lease, as long as there is something to apply, else
-//! when the feed says so. Its failures are its own: it waits a little longer after each, and never gives up.
+//! When projections take their steps: those whose lease this process holds, as long as there is something to apply, else
+//! when the feed says so. They begin alone, each at its own pace; whoever has caught up goes on in lockstep, and whoever
+//! fails there, or may not go on, goes alone again until it has caught up. Its failures are its own: it waits a little
+//! longer after each, and never gives up.
 
 use crate::{
+    feed::Feed,
     lease::Held,
-    run::{Runner, Step},
+    lockstep::{Lockstep, Together},
+    run::{Runner, Step, StepError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, SemaphorePermit, watch},
+    task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -17,92 +22,199 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The wait after the first failure in a row; it doubles with each.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
-/// Steps of a projection begin at least so far apart while it keeps up: what comes meanwhile is applied together.
+/// Steps begin at least so far apart while projections keep up: what comes meanwhile is applied together.
 const STEP_INTERVAL: Duration = Duration::from_millis(5);
-/// A projection whose batches are this large does not keep up; such steps take turns.
+/// Whoever's batches are this large does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
-/// The longest that a projection which is behind gives way to commands after a step.
+/// The longest that one who is behind gives way to commands after a step.
 const LONGEST_YIELD: Duration = Duration::from_millis(500);
 
-/// Applies the projection, whenever its lease is held, until the stop. A step that has begun is finished before it.
-///
-/// `heavy` is for the steps of those that are behind: they take turns, so that many projections that catch up at once do
-/// not take the processors from whoever writes the log.
-pub(crate) async fn drive(
-    mut runner: Runner,
-    mut held: watch::Receiver<Held>,
+/// Who may step, and when. Clones share the turns.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    held: watch::Receiver<Held>,
+    /// For the steps of those that are behind: they take turns, so that many projections that catch up at once do not
+    /// take the processors from whoever writes the log.
     heavy: Arc<Semaphore>,
     stop: CancellationToken,
-) {
-    let name = runner.name();
-    loop {
-        runner.metrics().leased(false);
-        let gained = held.wait_for(|held| held.contains(name));
-        if !matches!(stop.run_until_cancelled(gained).await, Some(Ok(_))) {
-            return;
+}
+
+impl Turns {
+    /// For those whose lease is held, until the stop.
+    pub(crate) fn new(held: watch::Receiver<Held>, stop: CancellationToken) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { held, heavy: Arc::new(Semaphore::new((processors / 2).max(1))), stop }
+    }
+
+    fn may_step(&self, name: &str) -> bool {
+        self.held.borrow().contains(name)
+    }
+
+    /// Returns once one of them has no lease any more.
+    async fn lost(&self, names: &[&'static str]) {
+        // An error says that nobody gives leases any more, which is at the stop, where steps are finished.
+        if self.held.clone().wait_for(|held| !names.iter().all(|name| held.contains(name))).await.is_err() {
+            std::future::pending::<()>().await;
         }
-        runner.metrics().leased(true);
-        let mut lost = held.clone();
-        tokio::select! {
-            () = apply_while_leased(&mut runner, &held, &heavy, &stop) => {}
-            // A step that is given up leaves nothing behind: what it wrote is rolled back, or all there. Its connection
-            // may be as dead as that of the leases, and would be waited for without end.
-            Ok(_) = lost.wait_for(|held| !held.contains(name)) => {}
-        }
-        runner.leave();
+    }
+
+    async fn wait(&self, pause: Duration) {
+        self.stop.run_until_cancelled(sleep(pause)).await;
     }
 }
 
-async fn apply_while_leased(
-    runner: &mut Runner,
-    held: &watch::Receiver<Held>,
-    heavy: &Semaphore,
-    stop: &CancellationToken,
-) {
-    let name = runner.name();
-    let mut failures = 0;
-    let mut is_behind = false;
-    while !stop.is_cancelled() && held.borrow().contains(name) {
+/// How steps have gone, and so when the next one is due.
+struct Pace<'a> {
+    turns: &'a Turns,
+    feed: &'a Feed,
+    failures: u32,
+    is_behind: bool,
+}
+
+/// A step that is to be taken.
+struct Turn<'a> {
+    permit: Option<SemaphorePermit<'a>>,
+    begun: Instant,
+    end: Option<i64>,
+}
+
+impl<'a> Pace<'a> {
+    const fn new(turns: &'a Turns, feed: &'a Feed) -> Self {
+        Self { turns, feed, failures: 0, is_behind: false }
+    }
+
+    async fn next(&self) -> Turn<'a> {
         // The semaphore is never closed.
-        let turn = if is_behind { heavy.acquire().await.ok() } else { None };
-        let (begun, end) = (Instant::now(), runner.log_end());
-        let stepped = runner.step().await;
+        let permit = if self.is_behind { self.turns.heavy.acquire().await.ok() } else { None };
+        Turn { permit, begun: Instant::now(), end: self.feed.end() }
+    }
+
+    /// Waits after a step that applied so many events. The turn ends with the wait.
+    async fn applied(&mut self, events: usize, turn: Turn<'_>) {
+        self.failures = 0;
+        self.is_behind = events >= HEAVY_EVENTS;
+        let pause = match turn.permit {
+            // Commands come in while this is behind: they go first, and have as much of the time.
+            Some(_) if self.feed.end() > turn.end => turn.begun.elapsed().min(LONGEST_YIELD),
+            None if !self.is_behind => STEP_INTERVAL.saturating_sub(turn.begun.elapsed()),
+            _ => Duration::ZERO,
+        };
+        self.turns.wait(pause).await;
+    }
+
+    async fn failed(&mut self, error: &StepError, projections: &str) {
+        let pause = backoff(self.failures);
+        self.failures += 1;
+        tracing::warn!(
+            projection = projections,
+            error = ops::config::chain(error),
+            again_in_ms = pause.as_millis(),
+            "a step failed"
+        );
+        self.turns.wait(pause).await;
+    }
+}
+
+/// Applies the projections until the stop. A step that has begun is finished before it.
+pub(crate) async fn drive(runners: Vec<Runner>, feed: Feed, mut lockstep: Lockstep, turns: Turns) {
+    let mut alone = JoinSet::new();
+    let go_alone = |alone: &mut JoinSet<Runner>, runners: Vec<Runner>| {
+        for runner in runners {
+            alone.spawn(catch_up(runner, feed.clone(), turns.clone()));
+        }
+    };
+    go_alone(&mut alone, runners);
+    let mut pace = Pace::new(&turns, &feed);
+    while !turns.stop.is_cancelled() {
+        while let Some(caught_up) = alone.try_join_next() {
+            lockstep.admit(unwind(caught_up));
+        }
+        go_alone(&mut alone, lockstep.release(|name| !turns.may_step(name)));
+        if lockstep.is_empty() {
+            if let Some(Some(caught_up)) = turns.stop.run_until_cancelled(alone.join_next()).await {
+                lockstep.admit(unwind(caught_up));
+            }
+            continue;
+        }
+        let turn = pace.next().await;
+        let names = lockstep.names();
+        let stepped = tokio::select! {
+            stepped = lockstep.step() => stepped,
+            // A step that is given up leaves nothing behind: what it wrote is rolled back, or all there. Its connection
+            // may be as dead as that of the leases, and would be waited for without end.
+            () = turns.lost(&names) => continue,
+        };
         match stepped {
+            Ok(Together::Applied { events, .. }) => pace.applied(events, turn).await,
+            Ok(Together::Idle { position }) => {
+                drop(turn);
+                (pace.failures, pace.is_behind) = (0, false);
+                tokio::select! {
+                    _ = timeout(LOOK_AGAIN, feed.wait_past(position)) => {}
+                    Some(caught_up) = alone.join_next() => lockstep.admit(unwind(caught_up)),
+                    () = turns.lost(&names) => {}
+                    () = turns.stop.cancelled() => {}
+                }
+            }
+            Ok(Together::Without(unfit)) => go_alone(&mut alone, unfit),
+            Err(error) => {
+                drop(turn);
+                lockstep.runners().iter().for_each(|runner| runner.metrics().failed());
+                pace.failed(&error, "those in lockstep").await;
+            }
+        }
+    }
+    while alone.join_next().await.is_some() {}
+}
+
+/// The runner that a task gives back; a panic goes on.
+fn unwind(joined: Result<Runner, JoinError>) -> Runner {
+    joined.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// Applies one projection alone, whenever its lease is held, until it keeps up, or the stop.
+async fn catch_up(mut runner: Runner, feed: Feed, turns: Turns) -> Runner {
+    let name = runner.name();
+    loop {
+        if !turns.may_step(name) {
+            runner.metrics().leased(false);
+            runner.leave();
+        }
+        let mut held = turns.held.clone();
+        let gained = held.wait_for(|held| held.contains(name));
+        if !matches!(turns.stop.run_until_cancelled(gained).await, Some(Ok(_))) {
+            return runner;
+        }
+        runner.metrics().leased(true);
+        let names = [name];
+        tokio::select! {
+            () = apply_until_level(&mut runner, &feed, &turns) => return runner,
+            () = turns.lost(&names) => {}
+        }
+    }
+}
+
+async fn apply_until_level(runner: &mut Runner, feed: &Feed, turns: &Turns) {
+    let mut pace = Pace::new(turns, feed);
+    while !turns.stop.is_cancelled() {
+        let turn = pace.next().await;
+        match runner.step().await {
             Ok(Step::Applied { events, .. }) => {
-                failures = 0;
-                is_behind = events >= HEAVY_EVENTS;
-                let pause = match turn {
-                    // Commands come in while this is behind: they go first, and have as much of the time.
-                    Some(_) if runner.log_end() > end => begun.elapsed().min(LONGEST_YIELD),
-                    None if !is_behind => STEP_INTERVAL.saturating_sub(begun.elapsed()),
-                    _ => Duration::ZERO,
-                };
-                stop.run_until_cancelled(sleep(pause)).await;
-                drop(turn);
+                pace.applied(events, turn).await;
+                if !pace.is_behind {
+                    return;
+                }
             }
-            Ok(Step::Known { .. }) => failures = 0,
-            Ok(Step::Idle { position }) => {
-                drop(turn);
-                failures = 0;
-                is_behind = false;
-                stop.run_until_cancelled(timeout(LOOK_AGAIN, runner.wait_past(position))).await;
-            }
+            Ok(Step::Known { .. }) => pace.failures = 0,
+            Ok(Step::Idle { .. }) => return,
             Ok(Step::Paused) => {
                 drop(turn);
-                stop.run_until_cancelled(sleep(LOOK_AGAIN)).await;
+                turns.wait(LOOK_AGAIN).await;
             }
             Err(error) => {
                 drop(turn);
-                let pause = backoff(failures);
-                failures += 1;
                 runner.metrics().failed();
-                tracing::warn!(
-                    projection = name,
-                    error = ops::config::chain(&error),
-                    again_in_ms = pause.as_millis(),
-                    "a step failed"
-                );
-                stop.run_until_cancelled(sleep(pause)).await;
+                pace.failed(&error, runner.name()).await;
             }
         }
     }

@@ -119,6 +119,18 @@ impl ApplyError {
             Self::Database(_) => false,
         }
     }
+
+    /// Whether nothing more can be said on this connection, whatever the view: the database has gone, or is going.
+    pub fn is_of_the_connection(&self) -> bool {
+        match self {
+            // Classes 08 (connection) and 57P (an operator stepped in: it stops, starts, or ended the session).
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["08", "57P"].iter().any(|class| code.starts_with(class)))
+            }
+            Self::Database(error) => !matches!(error, sqlx::Error::Encode(_)),
+            Self::OutOfRange(_) | Self::Json(_) => false,
+        }
+    }
 }
 
 /// One column of many rows, to be bound as an array.

@@ -2,7 +2,8 @@
 //! transaction. So every event has its effect exactly once, whatever is delivered twice, too late or not at all, and
 //! whoever else applies the same projection.
 //!
-//! When to take a step is `pace`'s affair; where batches come from is `feed`'s; what is parked, `parked`'s.
+//! When to take a step is `pace`'s affair; where batches come from is `feed`'s; what is parked, `parked`'s. `lockstep`
+//! applies a batch to many projections at once.
 
 use crate::{
     checkpoint,
@@ -14,7 +15,10 @@ use crate::{
 };
 use events::log::LogError;
 use sqlx::{Acquire, PgConnection, PgPool};
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,16 +94,6 @@ impl Runner {
         self.projection.name
     }
 
-    /// Waits until there is something behind the position.
-    pub(crate) async fn wait_past(&self, position: i64) {
-        self.feed.wait_past(position).await;
-    }
-
-    /// The position up to which the log has been followed.
-    pub(crate) fn log_end(&self) -> Option<i64> {
-        self.feed.end()
-    }
-
     /// What is measured of the projection.
     pub(crate) const fn metrics(&self) -> &ProjectionMetrics {
         &self.metrics
@@ -107,19 +101,44 @@ impl Runner {
 
     /// Tells the feed that this process applies the projection no more.
     pub(crate) fn leave(&mut self) {
-        self.position = None;
+        self.forget_position();
         self.feed.forget(self.projection.name);
+    }
+
+    /// The projection.
+    pub(crate) const fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// Where the checkpoint was last seen.
+    pub(crate) const fn position(&self) -> Option<i64> {
+        self.position
+    }
+
+    /// Where the checkpoint is to be thought to be.
+    pub(crate) async fn find_position(&mut self) -> Result<i64, StepError> {
+        if let Some(position) = self.position {
+            return Ok(position);
+        }
+        let position = checkpoint::find_position(&self.read, self.projection.name).await?;
+        self.moved_to(position);
+        Ok(position)
+    }
+
+    /// The next step looks where the checkpoint is.
+    pub(crate) const fn forget_position(&mut self) {
+        self.position = None;
+    }
+
+    /// A batch was applied that ended at the position.
+    pub(crate) fn stepped(&mut self, position: i64, events: usize, took: Duration) {
+        self.metrics.applied(events, took);
+        self.moved_to(position);
     }
 
     /// Applies the next batch, if there is one.
     pub async fn step(&mut self) -> Result<Step, StepError> {
-        let position = if let Some(position) = self.position {
-            position
-        } else {
-            let position = checkpoint::find_position(&self.read, self.projection.name).await?;
-            self.moved_to(position);
-            position
-        };
+        let position = self.find_position().await?;
         let batch = self.feed.after(position, self.batch_size).await?;
         if batch.is_empty() {
             return Ok(Step::Idle { position });
@@ -143,13 +162,10 @@ impl Runner {
             step => step,
         };
         match &step {
-            Ok(Step::Applied { position, events }) => {
-                self.metrics.applied(*events, started.elapsed());
-                self.moved_to(*position);
-            }
+            Ok(Step::Applied { position, events }) => self.stepped(*position, *events, started.elapsed()),
             Ok(Step::Known { position } | Step::Idle { position }) => self.moved_to(*position),
             // A commit whose answer was lost may have happened: only the checkpoint's row knows.
-            Ok(Step::Paused) | Err(_) => self.position = None,
+            Ok(Step::Paused) | Err(_) => self.forget_position(),
         }
         step
     }
@@ -174,7 +190,7 @@ impl Runner {
         };
         apply_entries(&mut transaction, &self.projection, &batch, &mut parked, manner).await?;
         let position = last.position();
-        checkpoint::advance(&mut transaction, self.projection.name, position, last.recorded().recorded_at).await?;
+        checkpoint::advance(&mut transaction, &[self.projection.name], position, last.recorded().recorded_at).await?;
         transaction.commit().await?;
         Ok(Step::Applied { position, events: batch.len() })
     }

@@ -84,6 +84,7 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
         });
     }
 
+    let known = ended.clone();
     let health = Health::new(shutdown.token())
         .required("database", {
             let reads = reads.clone();
@@ -92,10 +93,8 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
                 async move { database::ping(&reads).await }
             }
         })
-        .informational("ended_sessions", move || {
-            let known = ended.check();
-            async move { known }
-        })
+        .required("sessions", move || std::future::ready(known.check_known()))
+        .informational("ended_sessions", move || std::future::ready(ended.check()))
         .informational("projections", move || {
             let watching = watching.clone();
             async move { views::projections::check(&watching).await }

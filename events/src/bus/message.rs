@@ -8,7 +8,7 @@ use crate::{
 use async_nats::{HeaderMap, HeaderName, jetstream::message::PublishMessage};
 use chrono::DateTime;
 use serde_json::{Map, Value};
-use std::{fmt::Write, str::FromStr};
+use std::str::FromStr;
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
@@ -39,7 +39,7 @@ pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
         }
     }
     headers.insert(HeaderName::from_static(POSITION), event.position.to_string());
-    headers.insert(HeaderName::from_static(LEAF_HASH), hex(&event.leaf_hash));
+    headers.insert(HeaderName::from_static(LEAF_HASH), event.leaf_hash_hex());
     PublishMessage::build()
         .payload(event.data.to_string().into())
         .headers(headers)
@@ -85,14 +85,6 @@ pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recor
 
 fn read<T: FromStr>(text: &str, header: &str) -> Result<T, MalformedMessage> {
     text.parse().map_err(|_| MalformedMessage { header: header.to_owned() })
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -74,6 +74,11 @@ impl EndedSessions {
             .set(u32::try_from(now.timestamp()).unwrap_or(u32::MAX));
     }
 
+    /// A health check without which a process is not ready: whether it can tell good tokens from revoked ones.
+    pub fn check_known(&self) -> Result<(), String> {
+        if self.is_awaited() { Err("not known yet".to_owned()) } else { Ok(()) }
+    }
+
     /// A health check: whether the feed was heard of late.
     pub fn check(&self) -> Result<(), String> {
         match *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -116,8 +121,8 @@ mod tests {
         let ended = EndedSessions::default();
         assert!(!ended.is_awaited() && ended.check().is_err());
         ended.await_feed();
-        assert!(ended.is_awaited());
+        assert!(ended.is_awaited() && ended.check_known().is_err());
         ended.heard(Utc::now());
-        assert!(!ended.is_awaited() && ended.check().is_ok());
+        assert!(!ended.is_awaited() && ended.check_known().is_ok() && ended.check().is_ok());
     }
 }

@@ -4,21 +4,10 @@
 
 use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Entry, Key, Keys};
-use chrono::{DateTime, Utc};
-use events::{
-    Aggregate, Metadata, Recorded, Role,
-    account::Account,
-    auth_session::AuthSession,
-    ids::{AccountId, AuthSessionId},
-    personal,
-};
-use serde::Deserialize;
+use events::{Aggregate, Recorded, account::Account, auth_session::AuthSession, ids::AccountId, personal};
 use serde_json::Value;
 use sqlx::PgConnection;
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 pub(super) const PROJECTION: Projection = Projection {
@@ -33,17 +22,6 @@ pub(super) const PROJECTION: Projection = Projection {
 /// The members of events' data that name an account which the event concerns.
 const CONCERNED: [&str; 4] = ["account_id", "learner_id", "owner_id", "author_id"];
 
-struct Row<'a> {
-    recorded: &'a Recorded,
-    tenant_id: Uuid,
-    actor_id: Option<Uuid>,
-    actor_role: Option<String>,
-    session_id: Option<Uuid>,
-    correlation_id: Option<Uuid>,
-    occurred_at: DateTime<Utc>,
-    event: String,
-}
-
 struct Concern {
     tenant_id: Uuid,
     subject_id: Uuid,
@@ -51,41 +29,22 @@ struct Concern {
 }
 
 async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {
-    let rows = batch.entries().map(Row::new).collect::<Result<Vec<_>, _>>()?;
     let owners = session_owners(connection, batch).await?;
     let mut subjects = Vec::new();
-    for row in &rows {
-        let mut concerned = concerned(row.recorded);
-        concerned.extend(owners.get(&(row.tenant_id, row.recorded.stream.id)));
-        subjects.extend(concerned.into_iter().map(|subject_id| Concern {
-            tenant_id: row.tenant_id,
-            subject_id,
-            position: row.recorded.position,
-        }));
+    for recorded in batch.entries().map(Entry::recorded) {
+        let (tenant_id, position) = (recorded.tenant_id.as_uuid(), recorded.position);
+        let mut concerned = concerned(recorded);
+        concerned.extend(owners.get(&(tenant_id, recorded.stream.id)));
+        subjects.extend(concerned.into_iter().map(|subject_id| Concern { tenant_id, subject_id, position }));
     }
-    insert(connection, &rows).await?;
+    insert(connection, batch).await?;
     insert_subjects(connection, &subjects).await
 }
 
-impl<'a> Row<'a> {
-    fn new(entry: &'a Entry) -> Result<Self, ApplyError> {
-        let recorded = entry.recorded();
-        let metadata = match entry {
-            Entry::Readable(decoded) => Cow::Borrowed(&decoded.metadata),
-            Entry::Unreadable { recorded, .. } => {
-                Cow::Owned(Metadata::deserialize(&recorded.metadata).unwrap_or_default())
-            }
-        };
-        Ok(Self {
-            recorded,
-            tenant_id: recorded.tenant_id.as_uuid(),
-            actor_id: metadata.actor_id.map(AccountId::as_uuid),
-            actor_role: metadata.actor_role.map(Role::as_str).map(str::to_owned),
-            session_id: metadata.session_id.map(AuthSessionId::as_uuid),
-            correlation_id: Some(metadata.correlation_id).filter(|id| !id.is_nil()),
-            occurred_at: metadata.occurred_at.unwrap_or(recorded.recorded_at),
-            event: recorded.canonical_json()?,
-        })
+fn actor(entry: &Entry) -> Option<Uuid> {
+    match entry {
+        Entry::Readable(decoded) => decoded.metadata.actor_id.map(AccountId::as_uuid),
+        Entry::Unreadable { recorded, .. } => named(&recorded.metadata, "actor_id"),
     }
 }
 
@@ -158,34 +117,33 @@ async fn insert_sessions(connection: &mut PgConnection, begun: &BTreeMap<Key, Uu
     Ok(())
 }
 
-async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ApplyError> {
-    let stream_types: Vec<_> = rows.iter().map(|row| row.recorded.stream.stream_type.clone().into_owned()).collect();
-    let leaf_hashes: Vec<_> = rows.iter().map(|row| row.recorded.leaf_hash.to_vec()).collect();
+async fn insert(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {
+    let events: Vec<&Recorded> = batch.entries().map(Entry::recorded).collect();
+    let stream_types: Vec<&str> = events.iter().map(|event| &*event.stream.stream_type).collect();
+    let types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
+    let leaf_hashes: Vec<&[u8]> = events.iter().map(|event| event.leaf_hash.as_slice()).collect();
+    let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
+    let metadata: Vec<String> = events.iter().map(|event| event.metadata.to_string()).collect();
+    let tenants: Vec<Uuid> = events.iter().map(|event| event.tenant_id.as_uuid()).collect();
+    let actors: Vec<Option<Uuid>> = batch.entries().map(actor).collect();
     sqlx::query!(
-        "insert into audit_trail (position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id,
-             actor_role, session_id, correlation_id, recorded_at, occurred_at, event, leaf_hash)
-         select position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id, actor_role, session_id,
-                correlation_id, recorded_at, occurred_at, event::jsonb, leaf_hash
-         from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
-                  $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::timestamptz[], $14::text[],
-                  $15::bytea[])
-             as batch (position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id, actor_role,
-                 session_id, correlation_id, recorded_at, occurred_at, event, leaf_hash)",
-        &column!(rows, recorded.position),
-        &column!(rows, tenant_id),
-        &column!(rows, recorded.event_id),
-        &stream_types,
-        &column!(rows, recorded.stream.id),
-        &column!(rows, recorded.version),
-        &column!(rows, recorded.event_type),
-        &column!(rows, actor_id) as _,
-        &column!(rows, actor_role) as _,
-        &column!(rows, session_id) as _,
-        &column!(rows, correlation_id) as _,
-        &column!(rows, recorded.recorded_at),
-        &column!(rows, occurred_at),
-        &column!(rows, event),
-        &leaf_hashes,
+        "insert into audit_trail (tenant_id, position, event_id, stream_type, stream_id, version, type, actor_id,
+             recorded_at, data, metadata, leaf_hash)
+         select *
+         from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[], $8::uuid[],
+             $9::timestamptz[], $10::text[], $11::text[], $12::bytea[])",
+        &tenants,
+        &column!(events, position),
+        &column!(events, event_id),
+        &stream_types as &[&str],
+        &column!(events, stream.id),
+        &column!(events, version),
+        &types as &[&str],
+        &actors as &[Option<Uuid>],
+        &column!(events, recorded_at),
+        &data,
+        &metadata,
+        &leaf_hashes as &[&[u8]],
     )
     .execute(connection)
     .await?;

@@ -4,6 +4,7 @@
 
 mod exactly_once;
 mod isolation;
+mod lockstep;
 mod poison;
 mod process;
 mod random;

@@ -6,7 +6,7 @@ use crate::{
     snapshot::{Answer, Reader},
 };
 use chrono::{DateTime, Utc};
-use events::Role;
+use events::{Recorded, Role, StreamRef, ids::TenantId};
 use ops::{
     page::{Page, PageParams, PageQuery},
     problem::Problem,
@@ -14,7 +14,6 @@ use ops::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
@@ -33,7 +32,7 @@ pub struct AuditEvent {
     /// The event's attributes and `data`.
     #[serde(flatten)]
     #[schema(value_type = CloudEventSchema)]
-    pub event: Json<Map<String, Value>>,
+    pub event: Value,
 }
 
 #[derive(ToSchema)]
@@ -86,13 +85,37 @@ struct CloudEventSchema {
 
 struct Row {
     position: i64,
-    event: Json<Map<String, Value>>,
-    leaf_hash: String,
+    event_id: Uuid,
+    tenant_id: Uuid,
+    stream_type: String,
+    stream_id: Uuid,
+    version: i64,
+    r#type: String,
+    data: String,
+    metadata: String,
+    recorded_at: DateTime<Utc>,
+    leaf_hash: Vec<u8>,
 }
 
-impl From<Row> for AuditEvent {
-    fn from(row: Row) -> Self {
-        Self { position: row.position, leaf_hash: row.leaf_hash, event: row.event }
+impl TryFrom<Row> for AuditEvent {
+    type Error = Problem;
+
+    fn try_from(row: Row) -> Result<Self, Problem> {
+        let json = |text: &str| serde_json::from_str(text).map_err(|error| Problem::internal(&error));
+        let recorded = Recorded {
+            position: row.position,
+            event_id: row.event_id,
+            tenant_id: TenantId::new(row.tenant_id),
+            stream: StreamRef { stream_type: row.stream_type.into(), id: row.stream_id },
+            version: row.version,
+            event_type: row.r#type,
+            data: json(&row.data)?,
+            metadata: json(&row.metadata)?,
+            recorded_at: row.recorded_at,
+            // A check constraint of the log keeps the length.
+            leaf_hash: row.leaf_hash.try_into().unwrap_or_default(),
+        };
+        Ok(Self { position: row.position, leaf_hash: recorded.leaf_hash_hex(), event: recorded.cloud_event() })
     }
 }
 
@@ -102,8 +125,8 @@ macro_rules! select_events {
         let (stream_type, stream_id) = $filter.stream();
         sqlx::query_as!(
             Row,
-            r#"select a.position, a.event as "event: Json<Map<String, Value>>",
-                      encode(a.leaf_hash, 'hex') as "leaf_hash!" "#
+            "select a.position, a.event_id, a.tenant_id, a.stream_type, a.stream_id, a.version, a.type, a.data,
+                    a.metadata, a.recorded_at, a.leaf_hash "
                 + $from
                 + r#" and a.tenant_id = $1
                  and ($3::uuid is null or a.actor_id = $3)
@@ -214,7 +237,7 @@ pub async fn list(
              where $2::uuid is null"
         )
     };
-    let events: Vec<_> = rows.into_iter().map(AuditEvent::from).collect();
+    let events = rows.into_iter().map(AuditEvent::try_from).collect::<Result<Vec<_>, _>>()?;
     snapshot.answer(page.page(events, |event| event.position)).await
 }
 

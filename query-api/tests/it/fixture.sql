@@ -160,13 +160,11 @@ insert into read.analytics (tenant_id, metric, day, label, currency, count, amou
     ('00000000-0000-7000-8000-000000000002', 'enrollments', '2026-01-05', '', '', 99, 0);
 
 insert into read.audit_trail (position, tenant_id, event_id, stream_type, stream_id, version, type, actor_id,
-    actor_role, session_id, correlation_id, recorded_at, occurred_at, event, leaf_hash)
+    recorded_at, data, metadata, leaf_hash)
 select position, tenant::uuid, ('00000000-0000-7000-8000-00000000b0' || lpad(position::text, 2, '0'))::uuid,
     stream_type, ('00000000-0000-7000-8000-00000000' || stream)::uuid, version, type,
-    ('00000000-0000-7000-8000-0000000000' || actor)::uuid, null, null, null, recorded_at::timestamptz,
-    recorded_at::timestamptz,
-    jsonb_build_object('specversion', '1.0', 'type', type, 'subject', stream_type || '/' || stream, 'data', '{}'::jsonb),
-    sha256(convert_to(position::text, 'UTF8'))
+    ('00000000-0000-7000-8000-0000000000' || actor)::uuid, recorded_at::timestamptz,
+    '{}', json_build_object('actor_id', '00000000-0000-7000-8000-0000000000' || actor), sha256(convert_to(position::text, 'UTF8'))
 from (values
     (1, '00000000-0000-7000-8000-000000000001', 'account', '00a1', 1, 'registrar.account.registered.v1', 'a1', '2026-01-07T09:00:00Z'),
     (2, '00000000-0000-7000-8000-000000000002', 'account', '00f1', 1, 'registrar.account.registered.v1', 'f1', '2026-01-07T10:00:00Z'),

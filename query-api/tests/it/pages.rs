@@ -32,8 +32,8 @@ const MANY: &str = "
     from generate_series(1, 41) as n;
 
     insert into read.audit_trail (position, tenant_id, event_id, stream_type, stream_id, version, type, recorded_at,
-        occurred_at, event, leaf_hash)
-    select n, '00000000-0000-7000-8000-000000000001', uuidv7(), 'course', uuidv7(), 1, 't', now(), now(), '{}', ''
+        data, metadata, leaf_hash)
+    select n, '00000000-0000-7000-8000-000000000001', uuidv7(), 'course', uuidv7(), 1, 't', now(), '{}', '{}', ''
     from generate_series(6, 60) as n;
 
     insert into read.audit_trail_subjects (tenant_id, subject_id, position)

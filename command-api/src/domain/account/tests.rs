@@ -189,6 +189,74 @@ fn who_is_shut_out_sets_no_password() {
     assert_eq!(decided, Err(Refusal::NotFound));
 }
 
+fn forget() -> Command {
+    Command::ForgetPassword { account_id: ADA, expires_at: NOW + TimeDelta::minutes(30) }
+}
+
+#[test]
+fn who_forgot_their_password_is_sent_what_ends_in_time_and_it_is_told_where_the_wish_came_from() {
+    let asking = Context { address: Some("192.0.2.7".to_owned()), agent: Some("curl".to_owned()), ..nobody() };
+    let own = |text: &str| Some(Personal::new(ADA, text.to_owned()));
+    let requested = AccountEvent::PasswordResetRequested {
+        expires_at: NOW + TimeDelta::minutes(30),
+        address: own("192.0.2.7"),
+        agent: own("curl"),
+    };
+    assert_eq!(decide(&account(ADA, Role::Learner), &asking, forget()), Ok(vec![requested]));
+}
+
+#[test]
+fn nothing_is_sent_to_who_is_not_there_or_shut_out() {
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::Deactivated {});
+    for state in [Account::default(), state] {
+        assert_eq!(decide(&state, &nobody(), forget()), Err(Refusal::NotFound));
+    }
+}
+
+#[test]
+fn who_recovers_an_account_has_a_password_of_their_own_and_no_lock() {
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::PasswordSet { reason: PasswordReason::Temporary, temporary_until: Some(NOW) });
+    state.evolve(&AccountEvent::Locked { failures: 10, until: NOW + TimeDelta::hours(1) });
+    let events = decide(&state, &nobody(), Command::Recover).unwrap();
+    assert_eq!(events, [AccountEvent::PasswordSet { reason: PasswordReason::Forgotten, temporary_until: None }]);
+    state.evolve(&events[0]);
+    assert!(!state.must_set_password() && !state.is_locked(NOW));
+}
+
+#[test]
+fn who_is_not_there_or_shut_out_recovers_nothing() {
+    assert_eq!(decide(&Account::default(), &nobody(), Command::Recover), Err(Refusal::NotFound));
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::Deactivated {});
+    assert_eq!(decide(&state, &nobody(), Command::Recover), Err(Refusal::Inactive));
+}
+
+#[test]
+fn too_many_failures_lock_an_account_once_until_the_lock_has_ended() {
+    let lock = || Command::Lock { failures: 10, until: NOW + TimeDelta::minutes(15) };
+    let mut state = account(ADA, Role::Learner);
+    let events = decide(&state, &nobody(), lock()).unwrap();
+    assert_eq!(events, [AccountEvent::Locked { failures: 10, until: NOW + TimeDelta::minutes(15) }]);
+    state.evolve(&events[0]);
+    assert!(state.is_locked(NOW));
+    assert_eq!(decide(&state, &nobody(), lock()), Ok(Vec::new()), "it is locked already");
+    let later = Context { now: NOW + TimeDelta::minutes(15), ..nobody() };
+    assert!(!state.is_locked(later.now));
+    assert_eq!(decide(&state, &later, lock()).map(|events| events.len()), Ok(1));
+}
+
+#[test]
+fn what_nobody_can_log_in_to_is_not_locked() {
+    let mut state = account(ADA, Role::Learner);
+    state.evolve(&AccountEvent::Deactivated {});
+    for state in [Account::default(), state] {
+        let decided = decide(&state, &nobody(), Command::Lock { failures: 10, until: NOW });
+        assert_eq!(decided, Ok(Vec::new()));
+    }
+}
+
 #[test]
 fn a_user_name_changes_and_is_given_up_apart_from_the_profile() {
     let own = signed_in(ADA, Role::Learner);
