@@ -1,11 +1,12 @@
 //! What surrounds an event: where it stands, who caused it, and its form as a CloudEvent (CloudEvents 1.0, JSON format).
 
 use crate::{
-    Event, Role,
+    Event, Json, Role,
     event::{CodecError, Encoded},
     ids::{AccountId, AuthSessionId, TenantId},
     log::LogError,
     personal::{self, SealError},
+    upcast,
 };
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
@@ -91,9 +92,9 @@ pub struct Recorded {
     /// Stored type name, for example `registrar.account.registered.v1`.
     pub event_type: String,
     /// The event's data, sealed.
-    pub data: Value,
+    pub data: Json,
     /// [`Metadata`]; it holds no personal data.
-    pub metadata: Value,
+    pub metadata: Json,
     /// When it was recorded, to the microsecond.
     pub recorded_at: DateTime<Utc>,
     /// See [`leaf_hash`].
@@ -135,9 +136,12 @@ impl Place {
         seal: impl FnOnce(&mut Value) -> Result<(), SealError>,
     ) -> Result<Recorded, LogError> {
         let Encoded { event_type, mut data } = event.encode()?;
-        let metadata = serde_json::to_value(metadata)
-            .map_err(|source| CodecError::Shape { event_type: format!("metadata of {event_type}"), source })?;
+        let written = |source| CodecError::Shape { event_type: format!("metadata of {event_type}"), source };
+        let metadata = serde_json::to_value(metadata).map_err(written)?;
         seal(&mut data)?;
+        let mut canonical = Vec::new();
+        write_canonical(&data, &mut canonical).map_err(LogError::Canonical)?;
+        let canonical = String::from_utf8(canonical).map_err(serde::ser::Error::custom);
         let Self { event_id, tenant_id, stream, version, recorded_at } = self;
         let mut recorded = Recorded {
             position: 0,
@@ -146,13 +150,14 @@ impl Place {
             stream,
             version,
             event_type,
-            data,
-            metadata,
+            data: canonical.and_then(Json::parse).map_err(LogError::Canonical)?,
+            metadata: Json::of(&metadata).map_err(LogError::Canonical)?,
             // The log keeps microseconds; a hash over more could never be verified.
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        recorded.leaf_hash = recorded.own_leaf_hash().map_err(LogError::Canonical)?;
+        let Value::Object(metadata) = metadata else { return Ok(recorded) };
+        recorded.leaf_hash = recorded.hash(&metadata, recorded.data.get()).map_err(LogError::Canonical)?;
         Ok(recorded)
     }
 }
@@ -163,26 +168,19 @@ pub(crate) enum Member<'a> {
     Text(Cow<'a, str>),
     Number(i64),
     Json(&'a Value),
-}
-
-impl From<Member<'_>> for Value {
-    fn from(member: Member<'_>) -> Self {
-        match member {
-            Member::Text(text) => text.into(),
-            Member::Number(number) => number.into(),
-            Member::Json(json) => json.clone(),
-        }
-    }
+    /// The event's own.
+    Data,
 }
 
 impl Recorded {
     /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
-    /// as a header has it. It is all that is known of the event but its position, which is its place in the log and in the tree.
-    pub(crate) fn members(&self) -> Vec<(&'static str, Member<'_>)> {
+    /// as a header has it. It is all that is known of the event but its position, which is its place in the log and in
+    /// the tree. `metadata` are the event's own.
+    pub(crate) fn members<'a>(&'a self, metadata: &'a Map<String, Value>) -> Vec<(&'static str, Member<'a>)> {
         let text = |text: String| Member::Text(Cow::Owned(text));
         let recorded_at = timestamp(self.recorded_at);
         let mut members = vec![
-            ("ce-data", Member::Json(&self.data)),
+            ("ce-data", Member::Data),
             ("ce-datacontenttype", Member::Text("application/json".into())),
             ("ce-id", text(self.event_id.to_string())),
             ("ce-recordedtime", text(recorded_at.clone())),
@@ -196,7 +194,7 @@ impl Recorded {
             ("ce-type", Member::Text((&*self.event_type).into())),
         ];
         members.extend(EXTENSIONS.iter().filter_map(|(member, attribute)| {
-            let value = self.metadata.get(member)?;
+            let value = metadata.get(*member)?;
             Some((*attribute, value.as_str().map_or(Member::Json(value), |value| Member::Text(value.into()))))
         }));
         if !members.iter().any(|(name, _)| *name == "ce-time") {
@@ -208,27 +206,24 @@ impl Recorded {
 
     /// The event as CloudEvents JSON.
     pub fn cloud_event(&self) -> Value {
-        let members = self.members().into_iter().map(|(name, member)| (json_name(name).to_owned(), member.into()));
+        let metadata = self.metadata.members();
+        let members = self.members(&metadata).into_iter().map(|(name, member)| {
+            let value = match member {
+                Member::Text(text) => text.into(),
+                Member::Number(number) => number.into(),
+                Member::Json(json) => json.clone(),
+                Member::Data => self.data.value(),
+            };
+            (json_name(name).to_owned(), value)
+        });
         Value::Object(members.collect::<Map<_, _>>())
     }
 
-    /// What [`leaf_hash`] makes of the event, without building its JSON.
-    fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
-        let mut canonical = vec![0];
-        self.write_canonical(&mut canonical)?;
-        Ok(Sha256::digest(canonical).into())
-    }
-
-    /// The event as CloudEvents JSON in canonical form (RFC 8785), as text.
-    pub fn canonical_json(&self) -> Result<String, serde_json::Error> {
-        let mut canonical = Vec::new();
-        self.write_canonical(&mut canonical)?;
-        String::from_utf8(canonical).map_err(serde::ser::Error::custom)
-    }
-
-    fn write_canonical(&self, canonical: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        canonical.push(b'{');
-        for (place, (name, member)) in self.members().into_iter().enumerate() {
+    /// What [`leaf_hash`] makes of the event, without building its JSON. `data` are the event's own in canonical form.
+    fn hash(&self, metadata: &Map<String, Value>, data: &str) -> Result<[u8; 32], serde_json::Error> {
+        let mut canonical = Vec::with_capacity(1024);
+        canonical.extend_from_slice(b"\0{");
+        for (place, (name, member)) in self.members(metadata).into_iter().enumerate() {
             if place > 0 {
                 canonical.push(b',');
             }
@@ -237,13 +232,21 @@ impl Recorded {
             canonical.extend_from_slice(json_name(name).as_bytes());
             canonical.extend_from_slice(b"\":");
             match member {
-                Member::Text(text) => serde_json::to_writer(&mut *canonical, &text)?,
+                Member::Text(text) => serde_json::to_writer(&mut canonical, &text)?,
                 Member::Number(number) => canonical.extend_from_slice(number.to_string().as_bytes()),
-                Member::Json(json) => write_canonical(json, canonical)?,
+                Member::Json(json) => write_canonical(json, &mut canonical)?,
+                Member::Data => canonical.extend_from_slice(data.as_bytes()),
             }
         }
         canonical.push(b'}');
-        Ok(())
+        Ok(Sha256::digest(canonical).into())
+    }
+
+    fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
+        let mut data = Vec::new();
+        write_canonical(&self.data.value(), &mut data)?;
+        let data = String::from_utf8(data).map_err(serde::ser::Error::custom)?;
+        self.hash(&self.metadata.members(), &data)
     }
 
     /// The stored hash in hexadecimal.
@@ -262,14 +265,16 @@ impl Recorded {
 
     /// Reads the content. `open` opens personal data in place, or leaves them sealed.
     pub fn decode(self, open: impl Fn(&mut Value)) -> Result<Decoded, (Self, CodecError)> {
-        // Most events hold nothing that has to be opened.
-        let mut data = Cow::Borrowed(&self.data);
-        if personal::is_in(&data) {
-            open(data.to_mut());
-        }
-        let metadata = Metadata::deserialize(&self.metadata)
+        // Most events hold nothing that has to be opened, or lifted to today's shape.
+        let event = if personal::may_be_in(self.data.get()) || upcast::is_outdated(&self.event_type) {
+            let mut data = self.data.value();
+            open(&mut data);
+            Event::decode(&self.event_type, Cow::Owned(data))
+        } else {
+            Event::decode_text(&self.event_type, self.data.get())
+        };
+        let metadata = serde_json::from_str(self.metadata.get())
             .map_err(|source| CodecError::Shape { event_type: format!("metadata of {}", self.event_type), source });
-        let event = Event::decode(&self.event_type, data);
         match (event, metadata) {
             (Ok(event), Ok(metadata)) => Ok(Decoded { recorded: self, event, metadata }),
             (Err(error), _) | (_, Err(error)) => Err((self, error)),
@@ -356,8 +361,11 @@ mod tests {
             stream: StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) },
             version: 3,
             event_type: "registrar.category.created.v1".to_owned(),
-            data: json!({ "name": awkward, "\u{1f600}": 1, "\u{e000}": 2.5, "list": [null, true, 1e21, [], {}] }),
-            metadata,
+            data: Json::of(
+                &json!({ "name": awkward, "\u{1f600}": 1, "\u{e000}": 2.5, "list": [null, true, 1e21, [], {}] }),
+            )
+            .unwrap(),
+            metadata: Json::of(&metadata).unwrap(),
             recorded_at: at,
             leaf_hash: [0; 32],
         };
@@ -368,7 +376,7 @@ mod tests {
             let event = recorded(metadata);
             assert_eq!(event.own_leaf_hash().ok(), leaf_hash(&event.cloud_event()).ok());
             let plain = json!({ "b": [1, -7, "x"], "a": { "z": 9_007_199_254_740_991_i64, "Z": u64::MAX, "": false } });
-            let plain = Recorded { data: plain, ..event };
+            let plain = Recorded { data: Json::of(&plain).unwrap(), ..event };
             assert_eq!(plain.own_leaf_hash().ok(), leaf_hash(&plain.cloud_event()).ok());
         }
     }

@@ -28,8 +28,9 @@ create table log.events (
     stream_id uuid not null,
     version bigint not null check (version >= 1),
     type text not null,
-    data jsonb not null,
-    metadata jsonb not null,
+    -- json, not jsonb: the text stays as it was written, which is the canonical form that was hashed (RFC 8785).
+    data json not null,
+    metadata json not null,
     recorded_at timestamptz not null,
     leaf_hash bytea not null check (octet_length(leaf_hash) = 32),
     constraint events_stream_version unique (stream_id, version)

@@ -35,7 +35,8 @@ pub(crate) async fn find_position(read: &PgPool, projection: &'static str) -> Re
 
 /// Locks the row, and makes the transaction one that applies: tables are found in the schema that readers see, and the
 /// commit does not wait for the disk. What a crash of the database takes back with its last commits is rows and
-/// checkpoint alike; the log has the events still.
+/// checkpoint alike; the log has the events still. Each statement is planned once a connection, perhaps while the tables
+/// are empty, and looks everything up by an index, whatever their size is later.
 pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str) -> Result<Checkpoint, StepError> {
     let row = sqlx::query!(
         r#"select p.position, p.state,
@@ -43,7 +44,9 @@ pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str
                       or exists (select from read.skipped_events where projection = $1 and position > p.position)
                       as "has_aside!",
                   set_config('search_path', $2, true) as search_path,
-                  set_config('synchronous_commit', 'off', true) as synchronous_commit
+                  set_config('synchronous_commit', 'off', true) as synchronous_commit,
+                  set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
+                  set_config('enable_seqscan', 'off', true) as enable_seqscan
            from read.projections p
            where name = $1
            for update of p"#,
@@ -67,7 +70,9 @@ pub(crate) async fn lock_free(
                       or exists (select from read.skipped_events where projection = p.name and position > p.position)
                       as "has_aside!",
                   set_config('search_path', $2, true) as search_path,
-                  set_config('synchronous_commit', 'off', true) as synchronous_commit
+                  set_config('synchronous_commit', 'off', true) as synchronous_commit,
+                  set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
+                  set_config('enable_seqscan', 'off', true) as enable_seqscan
            from read.projections p
            where name = any($1)
            for update of p skip locked"#,
@@ -76,9 +81,9 @@ pub(crate) async fn lock_free(
     )
     .fetch_all(connection)
     .await?;
-    let checkpoints = rows.into_iter().map(|row| {
-        (row.name, Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside })
-    });
+    let checkpoints = rows
+        .into_iter()
+        .map(|row| (row.name, Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside }));
     Ok(checkpoints.collect())
 }
 

@@ -10,11 +10,7 @@ use crate::{
     run::{Manner, Runner, StepError, apply_entries},
 };
 use sqlx::{Acquire, PgPool, Postgres, Transaction, pool::PoolConnection};
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 /// Applies many projections at once.
 #[derive(Debug)]

@@ -26,7 +26,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 const STEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Whoever's batches are this large does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
-/// The longest that one who is behind gives way to commands after a step.
+/// One who is behind gives way to commands after a step, for so many times as long as it took, and no longer than this.
+const YIELD: u32 = 2;
 const LONGEST_YIELD: Duration = Duration::from_millis(500);
 
 /// Who may step, and when. Clones share the turns.
@@ -94,8 +95,8 @@ impl<'a> Pace<'a> {
         self.failures = 0;
         self.is_behind = events >= HEAVY_EVENTS;
         let pause = match turn.permit {
-            // Commands come in while this is behind: they go first, and have as much of the time.
-            Some(_) if self.feed.end() > turn.end => turn.begun.elapsed().min(LONGEST_YIELD),
+            // Commands come in while this is behind: they go first, and have more of the time.
+            Some(_) if self.feed.end() > turn.end => (turn.begun.elapsed() * YIELD).min(LONGEST_YIELD),
             None if !self.is_behind => STEP_INTERVAL.saturating_sub(turn.begun.elapsed()),
             _ => Duration::ZERO,
         };

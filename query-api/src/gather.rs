@@ -6,26 +6,29 @@
 
 use crate::{
     consistency::behind,
-    snapshot::{Reader, Snapshot, answer_version},
+    snapshot::{BEGIN, Plans, Reader, answer_version, prepare},
 };
 use axum::response::Response;
 use futures::future::BoxFuture;
 use ops::{database::bounded, problem::Problem};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 /// Those who may wait to be read; beyond that, callers wait to be allowed to wait.
 const QUEUE: usize = 4_096;
 /// Those who are read at once.
 const MAX_BATCH: usize = 256;
-/// Batches under way at once: one is read while the next is begun.
-const BATCHES: usize = 2;
+/// A connection that nobody has used for so long is given back: the pool asks whether it is still there.
+const RESTS_AFTER: Duration = Duration::from_millis(500);
+/// Those who read, each with a connection of its own: one batch is read while the next is gathered.
+const READERS: usize = 2;
 
 /// Things under way, each with its id.
 pub type Loading<'a, V> = BoxFuture<'a, Result<Vec<(Uuid, V)>, sqlx::Error>>;
@@ -37,8 +40,8 @@ pub trait Kind: 'static {
     /// The projections that it is read from.
     const READS: &'static [&'static str];
 
-    /// Those of the ids that the snapshot's tenant has.
-    fn load<'a>(snapshot: &'a mut Snapshot, ids: &'a [Uuid]) -> Loading<'a, Self::Value>;
+    /// Those of the ids that the tenant has. The transaction is bound to it.
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Self::Value>;
 }
 
 /// Reads things of one kind; clones share the queue.
@@ -72,10 +75,13 @@ impl<K: Kind> std::fmt::Debug for Gathered<K> {
 }
 
 impl<K: Kind> Gathered<K> {
-    /// Starts the task that reads. It ends with the last clone.
-    pub fn start(pool: PgPool) -> Self {
+    /// Starts the tasks that read. They end with the last clone.
+    pub fn start(pool: &PgPool) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        tokio::spawn(run::<K>(pool, asked));
+        let asked = Arc::new(Mutex::new(asked));
+        for _ in 0..READERS {
+            tokio::spawn(run::<K>(pool.clone(), Arc::clone(&asked)));
+        }
         Self(queue)
     }
 
@@ -107,35 +113,35 @@ impl<V> Found<V> {
     }
 }
 
-async fn run<K: Kind>(pool: PgPool, mut queue: mpsc::Receiver<Ask<K>>) {
-    let under_way = Arc::new(Semaphore::new(BATCHES));
+async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
+    let mut kept = None;
     let mut asked = Vec::with_capacity(MAX_BATCH);
-    while queue.recv_many(&mut asked, MAX_BATCH).await > 0 {
-        let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
-        // Who came while the others were read comes along.
-        while asked.len() < MAX_BATCH
-            && let Ok(more) = queue.try_recv()
-        {
-            asked.push(more);
-        }
+    while queue.lock().await.recv_many(&mut asked, MAX_BATCH).await > 0 {
         let mut tenants: HashMap<Uuid, Vec<Ask<K>>> = HashMap::new();
         for ask in asked.drain(..) {
             tenants.entry(ask.tenant_id).or_default().push(ask);
         }
-        let pool = pool.clone();
-        tokio::spawn(async move {
-            for (tenant_id, asked) in tenants {
-                serve(&pool, tenant_id, asked).await;
-            }
-            drop(permit);
-        });
+        for (tenant_id, asked) in tenants {
+            serve(&pool, &mut kept, tenant_id, asked).await;
+        }
     }
 }
 
-async fn serve<K: Kind>(pool: &PgPool, tenant_id: Uuid, asked: Vec<Ask<K>>) {
+/// A reader's connection, kept from batch to batch, since giving it back and asking for it costs more than a statement,
+/// and when it was last used.
+type Kept = Option<(PoolConnection<Postgres>, Instant)>;
+
+async fn serve<K: Kind>(pool: &PgPool, kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
     let ids: HashSet<Uuid> = asked.iter().map(|ask| ask.id).collect();
-    // A batch that never ended would be one of the few that may be under way.
-    match bounded(load::<K>(pool, tenant_id, &ids.into_iter().collect::<Vec<_>>())).await {
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    *kept = kept.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
+    let was_kept = kept.is_some();
+    let mut loaded = load::<K>(pool, kept, tenant_id, &ids).await;
+    // Its server may have gone meanwhile, and come back; another connection knows.
+    if was_kept && loaded.as_ref().is_err_and(ops::database::is_unavailable) {
+        loaded = load::<K>(pool, kept, tenant_id, &ids).await;
+    }
+    match loaded {
         Ok((found, position)) => {
             for ask in asked {
                 // Whoever asked may have gone.
@@ -151,13 +157,27 @@ async fn serve<K: Kind>(pool: &PgPool, tenant_id: Uuid, asked: Vec<Ask<K>>) {
     }
 }
 
+/// The connection stays where all went well; else the pool finds out what is left of it. A batch that never ended would
+/// keep its reader for ever, so it is bounded.
 async fn load<K: Kind>(
     pool: &PgPool,
+    kept: &mut Kept,
     tenant_id: Uuid,
     ids: &[Uuid],
 ) -> Result<(HashMap<Uuid, K::Value>, i64), sqlx::Error> {
-    let mut snapshot = Snapshot::begin(pool, tenant_id, K::READS).await?;
-    let found = K::load(&mut snapshot, ids).await?;
-    let position = snapshot.end().await?;
-    Ok((found.into_iter().collect(), position))
+    let kept_before = kept.take();
+    let (connection, loaded) = bounded(async {
+        let mut connection = match kept_before {
+            Some((connection, _)) => connection,
+            None => pool.acquire().await?,
+        };
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let position = prepare(&mut transaction, tenant_id, K::READS, Plans::Once).await?;
+        let found = K::load(&mut transaction, tenant_id, ids).await?;
+        transaction.commit().await?;
+        Ok((connection, (found.into_iter().collect(), position)))
+    })
+    .await?;
+    *kept = Some((connection, Instant::now()));
+    Ok(loaded)
 }

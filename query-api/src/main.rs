@@ -99,7 +99,7 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
             let watching = watching.clone();
             async move { views::projections::check(&watching).await }
         });
-    let (accounts, courses) = (Gathered::start(reads.clone()), Gathered::start(reads.clone()));
+    let (accounts, courses) = (Gathered::start(&reads), Gathered::start(&reads));
     Ok(State { pool: reads, accounts, courses, positions, verifier: config.verifier.clone(), health: Arc::new(health) })
 }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-const BEGIN: &str = "begin isolation level repeatable read read only";
+pub(crate) const BEGIN: &str = "begin isolation level repeatable read read only";
 
 /// The longest that one statement may take: a request that was given up must not go on in the database.
 const STATEMENT_TIMEOUT: &str = "15s";
@@ -73,14 +73,39 @@ impl Reader {
     }
 }
 
+/// How statements are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plans {
+    /// For each statement's values, because a plan for any values cannot leave out the filters that were not given.
+    ForValues,
+    /// Once, by keys. The tables may be empty then, so that everything is looked up by an index, whatever their size.
+    Once,
+}
+
+impl Plans {
+    /// `plan_cache_mode` and `enable_seqscan`.
+    const fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ForValues => ("force_custom_plan", "on"),
+            Self::Once => ("force_generic_plan", "off"),
+        }
+    }
+}
+
 /// Binds the transaction to its tenant and its bounds, and reads the position that it reflects: the lowest of the
-/// projections' positions. A plan is made for each statement's values, because a plan for any values cannot leave out
-/// the filters that were not given.
-async fn prepare(connection: &mut PgConnection, tenant_id: Uuid, projections: &[&str]) -> Result<i64, sqlx::Error> {
+/// projections' positions.
+pub(crate) async fn prepare(
+    connection: &mut PgConnection,
+    tenant_id: Uuid,
+    projections: &[&str],
+    plans: Plans,
+) -> Result<i64, sqlx::Error> {
+    let (plan_cache_mode, enable_seqscan) = plans.settings();
     let prepared = sqlx::query!(
         r#"select set_config('registrar.tenant_id', $1, true) as tenant,
                   set_config('statement_timeout', $2, true) as bound,
-                  set_config('plan_cache_mode', 'force_custom_plan', true) as plans,
+                  set_config('plan_cache_mode', $4, true) as plans,
+                  set_config('enable_seqscan', $5, true) as seqscan,
                   (select coalesce(min(position), 0)
                    from read.projections
                    where cardinality($3::text[]) = 0
@@ -88,6 +113,8 @@ async fn prepare(connection: &mut PgConnection, tenant_id: Uuid, projections: &[
         tenant_id.to_string(),
         STATEMENT_TIMEOUT,
         projections as _,
+        plan_cache_mode,
+        enable_seqscan,
     )
     .fetch_one(connection)
     .await?;
@@ -107,14 +134,8 @@ impl Snapshot {
     /// Begins a transaction in which a tenant's rows of these projections can be read.
     pub(crate) async fn begin(pool: &PgPool, tenant_id: Uuid, projections: &[&str]) -> Result<Self, sqlx::Error> {
         let mut transaction = pool.begin_with(BEGIN).await?;
-        let position = prepare(&mut transaction, tenant_id, projections).await?;
+        let position = prepare(&mut transaction, tenant_id, projections, Plans::ForValues).await?;
         Ok(Self { transaction, tenant_id, position, if_none_match: None })
-    }
-
-    /// Ends it; the answer is the position that it reflected.
-    pub(crate) async fn end(self) -> Result<i64, sqlx::Error> {
-        self.transaction.commit().await?;
-        Ok(self.position)
     }
 
     /// Where statements are executed.

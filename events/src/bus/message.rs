@@ -2,18 +2,17 @@
 //! are the payload; `Registrar-Position` and `Registrar-Leaf-Hash` say where it stands in the log.
 
 use crate::{
+    Json,
     envelope::{EXTENSIONS, Member, Recorded, StreamRef},
     ids::TenantId,
 };
 use async_nats::{HeaderMap, HeaderName, jetstream::message::PublishMessage};
 use chrono::DateTime;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use std::str::FromStr;
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
-/// What is the payload and no header.
-const DATA: &str = "ce-data";
 
 /// The message lacks a header, or one makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +29,14 @@ pub(super) fn subject(prefix: &str, event: &Recorded) -> String {
 
 pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
     let mut headers = HeaderMap::new();
-    for (name, member) in event.members().into_iter().filter(|(name, _)| *name != DATA) {
+    let metadata = event.metadata.members();
+    for (name, member) in event.members(&metadata) {
         let name = HeaderName::from_static(name);
         match member {
             Member::Text(text) => headers.insert(name, text.into_owned()),
             Member::Number(number) => headers.insert(name, number.to_string()),
             Member::Json(json) => headers.insert(name, json.to_string()),
+            Member::Data => {}
         }
     }
     headers.insert(HeaderName::from_static(POSITION), event.position.to_string());
@@ -74,8 +75,11 @@ pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recor
         },
         version: read(&text("ce-streamversion")?, "ce-streamversion")?,
         event_type: text("ce-type")?,
-        data: serde_json::from_slice(payload).map_err(|_| malformed("(payload)"))?,
-        metadata: Value::Object(metadata),
+        data: String::from_utf8(payload.to_vec())
+            .ok()
+            .and_then(|text| Json::parse(text).ok())
+            .ok_or_else(|| malformed("(payload)"))?,
+        metadata: Json::of(&metadata).map_err(|_| malformed("(metadata)"))?,
         recorded_at: DateTime::parse_from_rfc3339(&text("ce-recordedtime")?)
             .map_err(|_| malformed("ce-recordedtime"))?
             .to_utc(),

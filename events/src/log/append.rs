@@ -6,6 +6,7 @@ use super::{
     side::{Side, SideRows},
 };
 use crate::{
+    Json,
     envelope::{Recorded, StreamRef},
     ids::TenantId,
 };
@@ -94,8 +95,8 @@ impl LogWriter {
             &columns.event_stream,
             &columns.event_version,
             &columns.event_type as &[&str],
-            &columns.event_data as &[&Value],
-            &columns.event_metadata as &[&Value],
+            &columns.event_data as &[&Json],
+            &columns.event_metadata as &[&Json],
             &columns.event_recorded_at,
             &columns.event_leaf_hash as &[&[u8]],
             &columns.idempotency_command,
@@ -145,8 +146,8 @@ struct Columns<'a> {
     event_stream: Vec<Uuid>,
     event_version: Vec<i64>,
     event_type: Vec<&'a str>,
-    event_data: Vec<&'a Value>,
-    event_metadata: Vec<&'a Value>,
+    event_data: Vec<&'a Json>,
+    event_metadata: Vec<&'a Json>,
     event_recorded_at: Vec<DateTime<Utc>>,
     event_leaf_hash: Vec<&'a [u8]>,
     idempotency_command: Vec<i32>,

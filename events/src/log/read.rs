@@ -2,6 +2,7 @@
 
 use super::{Keyring, LogError, bounded};
 use crate::{
+    Json,
     envelope::{Decoded, Recorded, StreamRef},
     event::CodecError,
     ids::TenantId,
@@ -9,7 +10,6 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt, stream};
-use serde_json::Value;
 use sqlx::PgPool;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -47,8 +47,8 @@ struct Row {
     stream_id: Uuid,
     version: i64,
     r#type: String,
-    data: Value,
-    metadata: Value,
+    data: Json,
+    metadata: Json,
     recorded_at: DateTime<Utc>,
     leaf_hash: Vec<u8>,
 }
@@ -101,8 +101,8 @@ impl LogReader {
     pub async fn read_filtered(&self, after: i64, limit: i64, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
         let rows = sqlx::query_as!(
             Row,
-            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
-                    recorded_at, leaf_hash
+            r#"select position, event_id, tenant_id, stream_type, stream_id, version, type, data as "data: Json",
+                    metadata as "metadata: Json", recorded_at, leaf_hash
              from log.events
              where position > $1
                and ($3::uuid is null or tenant_id = $3)
@@ -111,7 +111,7 @@ impl LogReader {
                and ($6::timestamptz is null or recorded_at >= $6)
                and ($7::timestamptz is null or recorded_at < $7)
              order by position
-             limit $2",
+             limit $2"#,
             after,
             limit,
             filter.tenant_id.map(TenantId::as_uuid),
@@ -135,14 +135,14 @@ impl LogReader {
     ) -> Result<Vec<Recorded>, LogError> {
         let rows = sqlx::query_as!(
             Row,
-            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
-                    recorded_at, leaf_hash
+            r#"select position, event_id, tenant_id, stream_type, stream_id, version, type, data as "data: Json",
+                    metadata as "metadata: Json", recorded_at, leaf_hash
              from log.events
              where position > $1
                and position <= $2
                and ($4::text[] is null or stream_type = any($4))
              order by position
-             limit $3",
+             limit $3"#,
             after,
             through,
             limit,
@@ -178,13 +178,13 @@ impl LogReader {
     pub async fn stream(&self, stream: &StreamRef, after_version: i64) -> Result<Vec<Recorded>, LogError> {
         let rows = sqlx::query_as!(
             Row,
-            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
-                    recorded_at, leaf_hash
+            r#"select position, event_id, tenant_id, stream_type, stream_id, version, type, data as "data: Json",
+                    metadata as "metadata: Json", recorded_at, leaf_hash
              from log.events
              where stream_id = $1
                and version > $2
                and stream_type = $3
-             order by version",
+             order by version"#,
             stream.id,
             after_version,
             &*stream.stream_type,
@@ -198,11 +198,11 @@ impl LogReader {
     pub async fn streams(&self, ids: &[Uuid]) -> Result<Vec<Recorded>, LogError> {
         let rows = sqlx::query_as!(
             Row,
-            "select position, event_id, tenant_id, stream_type, stream_id, version, type, data, metadata,
-                    recorded_at, leaf_hash
+            r#"select position, event_id, tenant_id, stream_type, stream_id, version, type, data as "data: Json",
+                    metadata as "metadata: Json", recorded_at, leaf_hash
              from log.events
              where stream_id = any($1)
-             order by stream_id, version",
+             order by stream_id, version"#,
             ids,
         )
         .fetch_all(&self.pool)

@@ -4,8 +4,8 @@
 
 use super::{ApplyError, Interest, Projection, column};
 use crate::entry::{Batch, Entry, Key, Keys};
-use events::{Aggregate, Recorded, account::Account, auth_session::AuthSession, ids::AccountId, personal};
-use serde_json::Value;
+use events::{Aggregate, Metadata, Recorded, account::Account, auth_session::AuthSession, ids::AccountId, personal};
+use serde::Deserialize;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -20,7 +20,20 @@ pub(super) const PROJECTION: Projection = Projection {
 };
 
 /// The members of events' data that name an account which the event concerns.
-const CONCERNED: [&str; 4] = ["account_id", "learner_id", "owner_id", "author_id"];
+#[derive(Debug, Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "events call them so")]
+struct Named {
+    account_id: Option<Uuid>,
+    learner_id: Option<Uuid>,
+    owner_id: Option<Uuid>,
+    author_id: Option<Uuid>,
+}
+
+impl Named {
+    fn by(recorded: &Recorded) -> Self {
+        serde_json::from_str(recorded.data.get()).unwrap_or_default()
+    }
+}
 
 struct Concern {
     tenant_id: Uuid,
@@ -44,20 +57,20 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
 fn actor(entry: &Entry) -> Option<Uuid> {
     match entry {
         Entry::Readable(decoded) => decoded.metadata.actor_id.map(AccountId::as_uuid),
-        Entry::Unreadable { recorded, .. } => named(&recorded.metadata, "actor_id"),
+        Entry::Unreadable { recorded, .. } => {
+            let metadata: Metadata = serde_json::from_str(recorded.metadata.get()).unwrap_or_default();
+            metadata.actor_id.map(AccountId::as_uuid)
+        }
     }
 }
 
 /// Whom an event concerns: whose personal data it holds, and whose account it names or is of.
 fn concerned(recorded: &Recorded) -> BTreeSet<Uuid> {
     let sealed = personal::subjects(&recorded.data).into_iter().map(AccountId::as_uuid);
-    let named = CONCERNED.iter().filter_map(|member| named(&recorded.data, member));
+    let Named { account_id, learner_id, owner_id, author_id } = Named::by(recorded);
+    let named = [account_id, learner_id, owner_id, author_id].into_iter().flatten();
     let own = (recorded.stream.stream_type == Account::STREAM_TYPE).then_some(recorded.stream.id);
     sealed.chain(named).chain(own).collect()
-}
-
-fn named(data: &Value, member: &str) -> Option<Uuid> {
-    Uuid::parse_str(data.get(member)?.as_str()?).ok()
 }
 
 /// Whose the sessions in the batch are: only a session's first event says so, and it is kept for the later ones.
@@ -69,7 +82,7 @@ async fn session_owners(connection: &mut PgConnection, batch: Batch<'_>) -> Resu
             continue;
         }
         let key = (recorded.tenant_id.as_uuid(), recorded.stream.id);
-        if let Some(owner) = named(&recorded.data, "account_id") {
+        if let Some(owner) = Named::by(recorded).account_id {
             begun.insert(key, owner);
         } else if !begun.contains_key(&key) {
             elsewhere.insert(key);
@@ -122,8 +135,8 @@ async fn insert(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), A
     let stream_types: Vec<&str> = events.iter().map(|event| &*event.stream.stream_type).collect();
     let types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
     let leaf_hashes: Vec<&[u8]> = events.iter().map(|event| event.leaf_hash.as_slice()).collect();
-    let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
-    let metadata: Vec<String> = events.iter().map(|event| event.metadata.to_string()).collect();
+    let data: Vec<&str> = events.iter().map(|event| event.data.get()).collect();
+    let metadata: Vec<&str> = events.iter().map(|event| event.metadata.get()).collect();
     let tenants: Vec<Uuid> = events.iter().map(|event| event.tenant_id.as_uuid()).collect();
     let actors: Vec<Option<Uuid>> = batch.entries().map(actor).collect();
     sqlx::query!(
@@ -141,8 +154,8 @@ async fn insert(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), A
         &types as &[&str],
         &actors as &[Option<Uuid>],
         &column!(events, recorded_at),
-        &data,
-        &metadata,
+        &data as &[&str],
+        &metadata as &[&str],
         &leaf_hashes as &[&[u8]],
     )
     .execute(connection)

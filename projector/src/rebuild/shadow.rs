@@ -134,7 +134,9 @@ impl Shadow {
         sqlx::query!(
             "select set_config('search_path', $1, true) as search_path,
                     set_config('synchronous_commit', 'off', true) as synchronous_commit,
-                    set_config('work_mem', '64MB', true) as work_mem",
+                    set_config('work_mem', '64MB', true) as work_mem,
+                    set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
+                    set_config('enable_seqscan', 'off', true) as enable_seqscan",
             self.schema(),
         )
         .fetch_one(&mut **transaction)

@@ -62,7 +62,7 @@ async fn the_audit_trail_holds_the_event_as_it_was_stored() {
             .unwrap();
     let log = world.log.read(0, i64::MAX).await.unwrap();
     let expected: Vec<_> =
-        log.into_iter().map(|event| (event.data, event.metadata, event.leaf_hash.to_vec())).collect();
+        log.into_iter().map(|event| (event.data.value(), event.metadata.value(), event.leaf_hash.to_vec())).collect();
     assert_eq!(stored, expected);
     assert!(!serde_json::to_string(&stored).unwrap().contains("ada@example.org"), "personal data stay sealed");
 }

@@ -20,6 +20,7 @@ use ops::{
     problem::Problem,
 };
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
@@ -213,12 +214,11 @@ impl Kind for OneAccount {
 
     const READS: &'static [&'static str] = READS;
 
-    fn load<'a>(snapshot: &'a mut Snapshot, ids: &'a [Uuid]) -> Loading<'a, Account> {
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Account> {
         Box::pin(async move {
-            let found =
-                select_accounts!("where a.tenant_id = $1 and a.account_id = any($2)", snapshot.tenant_id(), ids)
-                    .fetch_all(snapshot.connection())
-                    .await?;
+            let found = select_accounts!("where a.tenant_id = $1 and a.account_id = any($2)", tenant_id, ids)
+                .fetch_all(connection)
+                .await?;
             Ok(found.into_iter().map(|account| (account.id, account)).collect())
         })
     }

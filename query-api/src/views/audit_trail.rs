@@ -6,7 +6,7 @@ use crate::{
     snapshot::{Answer, Reader},
 };
 use chrono::{DateTime, Utc};
-use events::{Recorded, Role, StreamRef, ids::TenantId};
+use events::{Json, Recorded, Role, StreamRef, ids::TenantId};
 use ops::{
     page::{Page, PageParams, PageQuery},
     problem::Problem,
@@ -101,7 +101,7 @@ impl TryFrom<Row> for AuditEvent {
     type Error = Problem;
 
     fn try_from(row: Row) -> Result<Self, Problem> {
-        let json = |text: &str| serde_json::from_str(text).map_err(|error| Problem::internal(&error));
+        let json = |text| Json::parse(text).map_err(|error| Problem::internal(&error));
         let recorded = Recorded {
             position: row.position,
             event_id: row.event_id,
@@ -109,8 +109,8 @@ impl TryFrom<Row> for AuditEvent {
             stream: StreamRef { stream_type: row.stream_type.into(), id: row.stream_id },
             version: row.version,
             event_type: row.r#type,
-            data: json(&row.data)?,
-            metadata: json(&row.metadata)?,
+            data: json(row.data)?,
+            metadata: json(row.metadata)?,
             recorded_at: row.recorded_at,
             // A check constraint of the log keeps the length.
             leaf_hash: row.leaf_hash.try_into().unwrap_or_default(),

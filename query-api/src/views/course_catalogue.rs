@@ -17,6 +17,7 @@ use ops::{
     problem::Problem,
 };
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
@@ -211,12 +212,11 @@ impl Kind for OneCourse {
 
     const READS: &'static [&'static str] = READS_ONE;
 
-    fn load<'a>(snapshot: &'a mut Snapshot, ids: &'a [Uuid]) -> Loading<'a, Course> {
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Course> {
         Box::pin(async move {
-            let found =
-                select_courses!(["where c.tenant_id = $1 and c.course_id = any($2)"], snapshot.tenant_id(), ids)
-                    .fetch_all(snapshot.connection())
-                    .await?;
+            let found = select_courses!(["where c.tenant_id = $1 and c.course_id = any($2)"], tenant_id, ids)
+                .fetch_all(connection)
+                .await?;
             Ok(found.into_iter().map(|row| (row.id, Course::from(row))).collect())
         })
     }

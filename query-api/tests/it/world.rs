@@ -133,8 +133,8 @@ impl World {
         let positions = Positions::new(WAIT);
         tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));
         let state = State {
-            accounts: Gathered::start(reads.clone()),
-            courses: Gathered::start(reads.clone()),
+            accounts: Gathered::start(&reads),
+            courses: Gathered::start(&reads),
             pool: reads,
             positions,
             verifier: Verifier::from_jwks(&signer.jwks(), "registrar", "registrar").unwrap(),

@@ -35,8 +35,7 @@ use report::Report;
   cargo ops test --only tests -- -p events  the tests of one package; what follows `--` goes to `cargo nextest run`
   cargo ops test --keep-going               all of it, whatever fails
 
-The steps: format, structure, servers, lint, deny, tests; and torture, where it is asked for with `--only torture`. The
-exit code is 0 where all of them passed.")]
+The steps: format, structure, servers, lint, deny, torture, tests. The exit code is 0 where all of them passed.")]
 pub struct Test {
     /// Go on after a failure
     #[arg(long)]
@@ -172,11 +171,7 @@ impl Test {
     }
 
     fn plan(&self) -> Vec<Step> {
-        // Faults whose recovery is timed want a machine of their own: they come only when they are asked for.
-        let asked = |step: &Step| match self.only.as_slice() {
-            [] => *step != Step::Torture,
-            only => only.contains(step),
-        };
+        let asked = |step: &Step| self.only.is_empty() || self.only.contains(step);
         let servers = Step::ALL.iter().any(|step| asked(step) && step.needs_servers());
         Step::ALL.into_iter().filter(|step| asked(step) || (*step == Step::Servers && servers)).collect()
     }

@@ -23,8 +23,8 @@ create table events (
     stream_id uuid not null,
     version bigint not null,
     type text not null,
-    data jsonb not null,
-    metadata jsonb not null,
+    data json not null,
+    metadata json not null,
     recorded_at timestamptz not null,
     leaf_hash bytea not null,
     unique (stream_id, version)
@@ -45,7 +45,7 @@ create table accounts (
 
 const INSERT: &str = "insert into events (event_id, tenant_id, stream_type, stream_id, version, type, data, metadata, \
      recorded_at, leaf_hash) values (gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'payment', \
-     gen_random_uuid(), 1, 'registrar.payment.captured.v1', :data::jsonb, :metadata::jsonb, now(), \
+     gen_random_uuid(), 1, 'registrar.payment.captured.v1', :data::json, :metadata::json, now(), \
      decode('5c0a4e1f5c0a4e1f5c0a4e1f5c0a4e1f5c0a4e1f5c0a4e1f5c0a4e1f5c0a4e1f', 'hex'));\n";
 const SELECT: &str = "select id, tenant_id, email, role, first_name, last_name, bio, is_active, created_at, \
      updated_at, version from accounts where id = :id;\n";

@@ -15,7 +15,9 @@ pub fn cargo(project: &Project) -> Command {
     // Where `cargo run` started this command, it said of which package. A build script that asks for that (ring's does)
     // would run again whenever a build from here follows one from a shell, and all that depends on it be compiled anew.
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        let is_of_a_package =
+            |name: &str| name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_a_package) {
             command.env_remove(name);
         }
     }

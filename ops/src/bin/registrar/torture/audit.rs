@@ -27,6 +27,8 @@ use crate::local::Error;
 const REST: Duration = Duration::from_mins(2);
 /// How long the next message of the stream may take.
 const NEXT_MESSAGE: Duration = Duration::from_secs(10);
+/// How long nothing must have been added to the log before it is looked at: longer than refusals are added up for.
+const QUIET: Duration = Duration::from_secs(5);
 /// Streams of what the system notes of its own accord: that something was refused. No command of a client is behind them.
 const NOTED: [&str; 1] = ["refusal"];
 /// Tables of the read models that say when something was done, and so never are twice the same.
@@ -79,6 +81,7 @@ pub struct Audited {
 /// Checks everything, and writes what is wrong into the ledger.
 pub async fn audit(stage: &Stage<'_>, observer: &Observer, ledger: &Ledger) -> Result<Audited, Error> {
     let failed = |source| Error::Database { action: "audit".to_owned(), source };
+    come_to_an_end(observer, ledger).await;
     let events = read_log(&observer.log, ledger).await.map_err(failed)?;
     let streams = events.iter().map(|event| event.stream_id).collect::<std::collections::HashSet<_>>().len();
     hold_against(&events, &ledger.entries(), ledger);
@@ -89,6 +92,22 @@ pub async fn audit(stage: &Stage<'_>, observer: &Observer, ledger: &Ledger) -> R
     let mut audited = Audited { events: events.len(), streams, messages, tables: 0, rows: 0 };
     compare_views(stage, observer, head, ledger, &mut audited).await?;
     Ok(audited)
+}
+
+/// Waits until nothing more is noted of its own accord.
+async fn come_to_an_end(observer: &Observer, ledger: &Ledger) {
+    let deadline = Instant::now() + REST;
+    let (mut head, mut since) = (observer.head().await, Instant::now());
+    while head.is_none() || since.elapsed() < QUIET {
+        if Instant::now() > deadline {
+            return ledger.breach(format!("nobody sends commands, and the log grows still, at {head:?}"));
+        }
+        sleep(Duration::from_millis(100)).await;
+        let now = observer.head().await;
+        if now != head {
+            (head, since) = (now, Instant::now());
+        }
+    }
 }
 
 async fn come_to_rest(who: &str, head: i64, ledger: &Ledger, position: impl AsyncFn() -> Option<i64>) {

@@ -296,6 +296,8 @@ fn settings(role: Role) -> Vec<(&'static str, OsString)> {
     if role.binary == "command-api" {
         settings.extend([
             ("ACCESS_TOKEN_SECONDS", "3600".into()),
+            // What is refused at the end is to be in the log soon.
+            ("REFUSAL_WINDOW_SECONDS", "2".into()),
             ("ARGON2_MEMORY_KIB", "64".into()),
             ("ARGON2_ITERATIONS", "1".into()),
         ]);
