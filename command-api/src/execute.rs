@@ -82,6 +82,7 @@ impl Executor {
             command,
             problem: problem.slug(),
             actor: context.actor,
+            actor_tenant_id: context.actor_tenant_id,
             account_id,
             address: context.address.clone(),
             at: context.now,

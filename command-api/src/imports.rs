@@ -14,7 +14,7 @@ pub use store::{Job, Store, StoreError, Upload};
 
 use crate::{
     domain::account_import::{self, Command},
-    execute::{Executor, Reply},
+    execute::{Context, Executor, Reply},
 };
 use events::{
     Role,
@@ -155,7 +155,8 @@ impl Imports {
         if starter.role == Role::Operator {
             return Ok(true);
         }
-        let account = self.executor.look::<Account>(&job.context(), starter.account_id).await.map_err(Halt::Command)?;
+        let at_home = Context { tenant_id: job.starters_home(), ..job.context() };
+        let account = self.executor.look::<Account>(&at_home, starter.account_id).await.map_err(Halt::Command)?;
         let role = account.state.profile.as_ref().map(|profile| profile.role);
         Ok(account.state.is_active && role == Some(starter.role))
     }

@@ -8,6 +8,7 @@
 use crate::{
     execute::{Actor, Context, Executor, Reply},
     metrics,
+    state::network_of,
 };
 use chrono::{DateTime, Utc};
 use events::{
@@ -42,6 +43,8 @@ pub struct Refused {
     pub problem: &'static str,
     /// Who asked.
     pub actor: Option<Actor>,
+    /// The organisation that they are of, where they acted in another.
+    pub actor_tenant_id: Option<TenantId>,
     /// Whose account somebody wanted into, where nobody signed in.
     pub account_id: Option<AccountId>,
     /// From where.
@@ -61,22 +64,26 @@ pub struct Recorder {
     kinds: HashMap<Kind, Tally>,
 }
 
-/// What is added up. `origin` is of the address, which may be personal data where nobody's key seals it.
+/// What is added up. Whoever has a network of addresses is one caller, as to the limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {
     tenant_id: TenantId,
     command: &'static str,
     problem: &'static str,
     account_id: Option<AccountId>,
-    address: Option<String>,
+    network: Option<String>,
 }
 
+#[derive(Clone)]
 struct Tally {
     /// Since it was last written; 0 when all is written.
     count: u32,
     first_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
     actor: Option<Actor>,
+    actor_tenant_id: Option<TenantId>,
+    /// The first one's. It may be personal data, and is kept as such where somebody's key seals it.
+    address: Option<String>,
     due: Instant,
 }
 
@@ -126,24 +133,28 @@ impl Recorder {
     }
 
     fn add(&mut self, refused: Refused, now: Instant) {
-        let Refused { tenant_id, command, problem, actor, account_id, address, at } = refused;
+        let Refused { tenant_id, command, problem, actor, actor_tenant_id, account_id, address, at } = refused;
         let account_id = actor.map(|actor| actor.account_id).or(account_id);
-        let mut kind = Kind { tenant_id, command, problem, account_id, address };
-        let mut actor = actor;
+        let network = address.as_deref().map(network);
+        let mut kind = Kind { tenant_id, command, problem, account_id, network };
+        let mut fresh =
+            Tally { count: 0, first_at: at, last_at: at, actor, actor_tenant_id, address, due: now + FIRST };
+        // Too many to tell apart: at first it is no longer told from where, and then only what was refused, and how often.
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
-            // Too many to tell apart: from here on only what was refused is told, and how often.
-            kind = Kind { account_id: None, address: None, ..kind };
-            actor = None;
+            kind.network = None;
+            fresh.address = None;
+        }
+        if self.kinds.len() >= MAX_KINDS + MAX_KINDS / 2 && !self.kinds.contains_key(&kind) {
+            kind.account_id = None;
+            fresh.actor = None;
         }
         if self.kinds.len() >= 2 * MAX_KINDS && !self.kinds.contains_key(&kind) {
             metrics::refusal_unrecorded();
             return;
         }
-        let fresh = Tally { count: 0, first_at: at, last_at: at, actor, due: now + FIRST };
-        let tally = self.kinds.entry(kind).or_insert(fresh);
+        let tally = self.kinds.entry(kind).or_insert_with(|| fresh.clone());
         if tally.count == 0 {
-            tally.first_at = at;
-            tally.actor = actor;
+            *tally = Tally { due: tally.due, ..fresh };
         }
         tally.count = tally.count.saturating_add(1);
         tally.last_at = at;
@@ -154,7 +165,7 @@ impl Recorder {
         let mut due = Vec::new();
         self.kinds.retain(|_, tally| tally.count > 0 || now < tally.due);
         for (kind, tally) in self.kinds.iter_mut().filter(|(_, tally)| tally.count > 0 && tally.due <= now) {
-            let next = Tally { count: 0, due: now + self.window, ..*tally };
+            let next = Tally { count: 0, due: now + self.window, ..tally.clone() };
             due.push((kind.clone(), std::mem::replace(tally, next)));
         }
         due
@@ -173,9 +184,10 @@ impl Recorder {
 }
 
 async fn record(executor: &Executor, kind: Kind, tally: Tally) -> Result<(), ops::problem::Problem> {
-    let Kind { tenant_id, command, problem, account_id, address } = kind;
+    let Kind { tenant_id, command, problem, account_id, network } = kind;
     let id = RefusalId::new(Uuid::now_v7());
-    let origin = address.as_deref().map(|address| origin(executor, address));
+    let origin = network.as_deref().map(|network| origin(executor, network));
+    let address = tally.address;
     let recorded = &RefusalEvent::Recorded {
         command: command.to_owned(),
         problem: problem.to_owned(),
@@ -187,7 +199,7 @@ async fn record(executor: &Executor, kind: Kind, tally: Tally) -> Result<(), ops
         last_at: tally.last_at,
     };
     let mut context = Context::of_the_system(tenant_id, tally.last_at, Uuid::now_v7());
-    context.actor = tally.actor;
+    (context.actor, context.actor_tenant_id) = (tally.actor, tally.actor_tenant_id);
     let context = &context;
     executor
         .execute(context, "refusal.record", |work| {
@@ -200,9 +212,14 @@ async fn record(executor: &Executor, kind: Kind, tally: Tally) -> Result<(), ops
         .map(drop)
 }
 
+/// Of an address, what its caller has many of.
+fn network(address: &str) -> String {
+    address.parse().map_or_else(|_| address.to_owned(), |address| network_of(address).to_string())
+}
+
 /// The first 64 bits of a keyed digest, in hexadecimal: enough to see that two are the same.
-fn origin(executor: &Executor, address: &str) -> String {
-    let digest = executor.log().keyring().claim_digest("origin", address);
+fn origin(executor: &Executor, network: &str) -> String {
+    let digest = executor.log().keyring().claim_digest("origin", network);
     digest.iter().take(8).fold(String::with_capacity(16), |text, byte| format!("{text}{byte:02x}"))
 }
 
@@ -223,6 +240,7 @@ mod tests {
             command: "auth_session.log_in",
             problem: "wrong-credentials",
             actor: None,
+            actor_tenant_id: None,
             account_id: None,
             address: Some(address.to_owned()),
             at: DateTime::UNIX_EPOCH,
@@ -246,6 +264,18 @@ mod tests {
         assert_eq!(counts(recorder.take_due(start + FIRST + WINDOW)), [500]);
         recorder.take_due(start + FIRST + 2 * WINDOW);
         assert!(recorder.kinds.is_empty(), "what does not come again is forgotten");
+    }
+
+    #[test]
+    fn whoever_has_a_network_of_addresses_is_one_caller() {
+        let (mut recorder, start) = (recorder(), Instant::now());
+        for host in 0..300 {
+            recorder.add(refused(&format!("2001:db8:1:2::{host:x}")), start);
+        }
+        recorder.add(refused("2001:db8:1:3::1"), start);
+        let mut counts = counts(recorder.take_due(start + FIRST));
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 300]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Follower {
         match self.read().await {
             Ok(count) if count >= BATCH => Duration::ZERO,
             Ok(_) => {
-                self.ended.heard(Utc::now());
+                self.ended.heard(Utc::now(), true);
                 self.fails = false;
                 INTERVAL
             }

@@ -10,7 +10,10 @@ use crate::{
     recovery::Recovery,
 };
 use axum::extract::FromRef;
-use events::{ids::AccountId, log::Keyring};
+use events::{
+    ids::{AccountId, TenantId},
+    log::Keyring,
+};
 use ops::{
     health::Health,
     tokens::{Signer, Verifier},
@@ -55,14 +58,14 @@ pub struct LoginLimits {
     address: Limiter<IpAddr>,
 }
 
-/// What a try is counted for: the account, or a name that is nobody's, by its digest. Both are counted alike, so that
-/// a limit does not tell which accounts there are.
+/// What a try is counted for. Whether a name is anybody's makes no difference, so that a limit does not tell which
+/// accounts there are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Tried {
-    /// An account.
+    /// Somebody's own account, once they are in.
     Account(AccountId),
-    /// A name that no account has.
-    Nobody(Vec<u8>),
+    /// A name within an organisation, by its digest.
+    Name(TenantId, Vec<u8>),
 }
 
 impl LoginLimits {
@@ -122,7 +125,7 @@ fn check_network(limiter: &Limiter<IpAddr>, address: Option<IpAddr>) -> Result<(
 }
 
 /// An IPv6 caller has a whole /64 of addresses to try from; it counts as one.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -135,6 +138,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use events::tenant::DEFAULT_TENANT;
 
     #[test]
     fn one_callers_ipv6_addresses_count_as_one() {
@@ -151,7 +155,7 @@ mod tests {
         let (ada, home) = (Tried::Account(AccountId::new(uuid::Uuid::from_u128(1))), "192.0.2.1".parse().ok());
         assert!(limits.check_address(home).is_ok() && limits.check_account(&ada).is_ok());
         assert!(limits.check_address(home).is_ok() && limits.check_account(&ada).is_err());
-        assert!(limits.check_account(&Tried::Nobody(vec![1])).is_ok());
+        assert!(limits.check_account(&Tried::Name(DEFAULT_TENANT, vec![1])).is_ok());
         assert!(limits.check_address(home).is_err());
     }
 }

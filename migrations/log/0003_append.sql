@@ -13,7 +13,7 @@
 --   event_*        the events in order; a written stream's events follow its expected version without a gap
 --   idempotency_*  at most one per command
 --   side           null, or {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
---                  refresh_tokens, reset_tokens, mails}, each an array of objects with the number of their command
+--                  refresh_tokens, voided_resets, reset_tokens, mails}, each an array of objects with the number of their command
 create function log.append(
     command_count int,
     expected_command int[],
@@ -200,6 +200,10 @@ begin
     delete from log.reset_tokens t
     using jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid)
     where p.command <> all (refused) and t.account_id = p.account_id;
+
+    delete from log.reset_tokens t
+    using jsonb_to_recordset(side -> 'voided_resets') as v (command int, account_id uuid)
+    where v.command <> all (refused) and t.account_id = v.account_id;
 
     insert into log.reset_tokens (token_hash, account_id, tenant_id, expires_at)
     select r.token_hash, r.account_id, r.tenant_id, r.expires_at

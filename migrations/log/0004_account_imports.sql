@@ -7,6 +7,8 @@ create table log.account_imports (
     -- In whose name the accounts are made.
     actor_id uuid not null,
     actor_role text not null,
+    -- The organisation that they are of, where they act in another.
+    actor_tenant_id uuid,
     session_id uuid not null,
     correlation_id uuid not null,
     -- Which hold on the job is the last, and until when nobody else may take it.

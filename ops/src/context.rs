@@ -89,9 +89,11 @@ fn client_address(headers: &HeaderMap, extensions: &Extensions, trusted_proxies:
     if trusted_proxies == 0 {
         return connection;
     }
-    let forwarded = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let seen = hops.len().checked_sub(trusted_proxies.into()).and_then(|index| hops[index].parse().ok());
+    // Bytes, because the caller may have begun the header with what is no text.
+    let forwarded = headers.get_all(FORWARDED_FOR).iter();
+    let hops: Vec<&[u8]> = forwarded.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+    let hop = hops.len().checked_sub(trusted_proxies.into()).and_then(|index| str::from_utf8(hops[index]).ok());
+    let seen = hop.and_then(|hop| hop.trim().parse().ok());
     seen.or(connection)
 }
 

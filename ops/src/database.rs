@@ -76,9 +76,19 @@ pub fn connect(
                 Ok(true)
             })
         })
-        // A statement that was given up leaves its answer to be waited for, which may never come.
-        .after_release(|connection, _| Box::pin(async move { prove(connection).await.map(|()| true) }));
+        // A statement that was given up leaves its answer to be waited for, which may never come; where it was the begin of
+        // a transaction, that is open.
+        .after_release(|connection, _| Box::pin(async move { clear(connection).await.map(|()| true) }));
     Ok(pool.connect_lazy_with(options))
+}
+
+/// Ends a transaction that nobody knows of. Where there is none, none is left; neither is worth a warning.
+async fn clear(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let cleared = sqlx::raw_sql("begin; rollback").execute(connection);
+    tokio::time::timeout(PROOF_TIMEOUT, cleared)
+        .await
+        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+        .map(drop)
 }
 
 async fn prove(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

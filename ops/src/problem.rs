@@ -81,10 +81,21 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// Names one wrong field.
+    /// Names one wrong field. A pointer may be made of the caller's own words, and is cut where it is long.
     pub fn new(pointer: impl Into<String>, code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+        Self { pointer: cut(pointer.into()), code: code.into(), detail: cut(detail.into()) }
     }
+}
+
+/// The longest pointer or detail of one wrong field, in bytes.
+const LONGEST: usize = 512;
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// The document that a refused caller gets, as `application/problem+json`.

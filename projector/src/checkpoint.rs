@@ -4,7 +4,7 @@
 use crate::run::StepError;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The schema whose tables readers see.
 pub(crate) const SCHEMA: &str = "read";
@@ -14,8 +14,6 @@ pub(crate) const SCHEMA: &str = "read";
 pub(crate) struct Checkpoint {
     pub(crate) position: i64,
     pub(crate) state: String,
-    /// Whether streams stand aside, or events that are to come are to be skipped.
-    pub(crate) has_aside: bool,
 }
 
 impl Checkpoint {
@@ -39,24 +37,21 @@ pub(crate) async fn find_position(read: &PgPool, projection: &'static str) -> Re
 /// are empty, and looks everything up by an index, whatever their size is later.
 pub(crate) async fn lock(connection: &mut PgConnection, projection: &'static str) -> Result<Checkpoint, StepError> {
     let row = sqlx::query!(
-        r#"select p.position, p.state,
-                  exists (select from read.parked_streams where projection = $1)
-                      or exists (select from read.skipped_events where projection = $1 and position > p.position)
-                      as "has_aside!",
+        "select p.position, p.state,
                   set_config('search_path', $2, true) as search_path,
                   set_config('synchronous_commit', 'off', true) as synchronous_commit,
                   set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
                   set_config('enable_seqscan', 'off', true) as enable_seqscan
            from read.projections p
            where name = $1
-           for update of p"#,
+           for update of p",
         projection,
         SCHEMA,
     )
     .fetch_optional(connection)
     .await?
     .ok_or(StepError::UnknownProjection(projection))?;
-    Ok(Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside })
+    Ok(Checkpoint { position: row.position, state: row.state })
 }
 
 /// Locks the rows of many as [`lock`] does, but for those that somebody else has locked.
@@ -65,26 +60,40 @@ pub(crate) async fn lock_free(
     projections: &[&'static str],
 ) -> Result<HashMap<String, Checkpoint>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select p.name, p.position, p.state,
-                  exists (select from read.parked_streams where projection = p.name)
-                      or exists (select from read.skipped_events where projection = p.name and position > p.position)
-                      as "has_aside!",
+        "select p.name, p.position, p.state,
                   set_config('search_path', $2, true) as search_path,
                   set_config('synchronous_commit', 'off', true) as synchronous_commit,
                   set_config('plan_cache_mode', 'force_generic_plan', true) as plan_cache_mode,
                   set_config('enable_seqscan', 'off', true) as enable_seqscan
            from read.projections p
            where name = any($1)
-           for update of p skip locked"#,
+           for update of p skip locked",
         projections as _,
         SCHEMA,
     )
     .fetch_all(connection)
     .await?;
-    let checkpoints = rows
-        .into_iter()
-        .map(|row| (row.name, Checkpoint { position: row.position, state: row.state, has_aside: row.has_aside }));
+    let checkpoints = rows.into_iter().map(|row| (row.name, Checkpoint { position: row.position, state: row.state }));
     Ok(checkpoints.collect())
+}
+
+/// Those of locked projections of which streams stand aside, or events that are to come are to be skipped. It is asked
+/// after the lock was had: what whoever held it before has parked is seen then.
+pub(crate) async fn find_aside(
+    connection: &mut PgConnection,
+    projections: &[&'static str],
+) -> Result<HashSet<String>, sqlx::Error> {
+    let names = sqlx::query_scalar!(
+        "select p.name
+         from read.projections p
+         where name = any($1)
+           and (exists (select from read.parked_streams where projection = p.name)
+                or exists (select from read.skipped_events where projection = p.name and position > p.position))",
+        projections as _,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(names.into_iter().collect())
 }
 
 /// Moves the checkpoints of locked rows that are not there yet.

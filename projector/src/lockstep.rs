@@ -9,8 +9,13 @@ use crate::{
     parked::Parked,
     run::{Manner, Runner, StepError, apply_entries},
 };
+use ops::database::bounded;
 use sqlx::{Acquire, PgPool, Postgres, Transaction, pool::PoolConnection};
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Applies many projections at once.
 #[derive(Debug)]
@@ -19,9 +24,12 @@ pub struct Lockstep {
     read: PgPool,
     feed: Feed,
     batch_size: usize,
-    /// Kept from step to step: giving it back and asking for it costs as much as a statement.
-    connection: Option<PoolConnection<Postgres>>,
+    /// Kept from step to step, since giving it back and asking for it costs as much as a statement; and when it was used.
+    kept: Option<(PoolConnection<Postgres>, Instant)>,
 }
+
+/// A connection that nobody has used for so long goes back: the pool asks whether it is still there.
+const RESTS_AFTER: Duration = Duration::from_millis(500);
 
 /// What one step did.
 #[derive(Debug)]
@@ -51,7 +59,7 @@ enum Attempt {
 impl Lockstep {
     /// Nobody yet, on the read database, fed by `feed`, at most `batch_size` events a step.
     pub const fn new(read: PgPool, feed: Feed, batch_size: usize) -> Self {
-        Self { runners: Vec::new(), read, feed, batch_size, connection: None }
+        Self { runners: Vec::new(), read, feed, batch_size, kept: None }
     }
 
     /// From the next step on this projection is applied with the others. One that is further behind than a batch is let
@@ -77,7 +85,11 @@ impl Lockstep {
 
     /// Lets go of some.
     pub(crate) fn release(&mut self, whom: impl Fn(&'static str) -> bool) -> Vec<Runner> {
-        self.runners.extract_if(.., |runner| whom(runner.name())).collect()
+        let released = self.runners.extract_if(.., |runner| whom(runner.name())).collect();
+        if self.runners.is_empty() {
+            self.kept = None;
+        }
+        released
     }
 
     /// Applies the next batch to all, if there is one. On an error nothing is known to be written, and the same step may
@@ -86,9 +98,17 @@ impl Lockstep {
         for runner in &mut self.runners {
             runner.find_position().await?;
         }
-        let Some(position) = self.runners.iter().filter_map(Runner::position).min() else {
+        let positions = || self.runners.iter().filter_map(Runner::position);
+        let (Some(position), Some(foremost)) = (positions().min(), positions().max()) else {
             return Ok(Together::Without(Vec::new()));
         };
+        // The others would wait for it.
+        let reach = i64::try_from(self.batch_size).unwrap_or(i64::MAX);
+        if foremost - position > reach {
+            let behind = |runner: &Runner| runner.position().is_none_or(|position| foremost - position > reach);
+            let names: BTreeSet<_> = self.runners.iter().filter(|one| behind(one)).map(Runner::name).collect();
+            return Ok(Together::Without(self.release(|name| names.contains(name))));
+        }
         let batch = self.feed.after(position, self.batch_size).await?;
         let Some(last) = batch.last() else { return Ok(Together::Idle { position }) };
 
@@ -96,7 +116,10 @@ impl Lockstep {
         match self.attempt(&batch).await {
             Ok(Attempt::Applied) => {
                 for runner in &mut self.runners {
-                    runner.stepped(last.position(), batch.len(), started.elapsed());
+                    let known = batch.partition_point(|entry| Some(entry.position()) <= runner.position());
+                    if known < batch.len() {
+                        runner.stepped(last.position(), batch.len() - known, started.elapsed());
+                    }
                 }
                 Ok(Together::Applied { position: last.position(), events: batch.len() })
             }
@@ -111,17 +134,17 @@ impl Lockstep {
 
     /// The connection stays with this where all went well; else the pool finds out what is left of it.
     async fn attempt(&mut self, batch: &[Arc<Entry>]) -> Result<Attempt, StepError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.read.acquire().await?,
+        let mut connection = match self.kept.take() {
+            Some((connection, used)) if used.elapsed() < RESTS_AFTER => connection,
+            _ => self.read.acquire().await?,
         };
-        let mut transaction = connection.begin().await?;
+        let mut transaction = bounded(connection.begin()).await?;
         let attempt = self.apply(&mut transaction, batch).await?;
         match attempt {
             Attempt::Applied => transaction.commit().await?,
             Attempt::Unfit(_) => transaction.rollback().await?,
         }
-        self.connection = Some(connection);
+        self.kept = Some((connection, Instant::now()));
         Ok(attempt)
     }
 
@@ -133,6 +156,7 @@ impl Lockstep {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Attempt::Applied) };
         let names = self.names();
         let checkpoints = checkpoint::lock_free(transaction, &names).await?;
+        let aside = checkpoint::find_aside(transaction, &names).await?;
         let is_fit = |checkpoint: &Checkpoint| !checkpoint.is_paused() && checkpoint.position + 1 >= first.position();
         let unfit = names.iter().copied().filter(|name| !checkpoints.get(*name).is_some_and(is_fit));
         let unfit: BTreeSet<_> = unfit.collect();
@@ -142,7 +166,7 @@ impl Lockstep {
         for runner in &self.runners {
             let (name, checkpoint) = (runner.name(), &checkpoints[runner.name()]);
             let known = batch.partition_point(|entry| entry.position() <= checkpoint.position);
-            let mut parked = if checkpoint.has_aside {
+            let mut parked = if aside.contains(name) {
                 Parked::load(transaction, name, checkpoint.position).await?
             } else {
                 Parked::none(name)

@@ -24,7 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// Steps begin at least so far apart while projections keep up: what comes meanwhile is applied together.
 const STEP_INTERVAL: Duration = Duration::from_millis(5);
-/// Whoever's batches are this large does not keep up; such steps take turns.
+/// Whoever's batches are this large, or who is so far from the end of the log, does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
 /// One who is behind gives way to commands after a step, for so many times as long as it took, and no longer than this.
 const YIELD: u32 = 2;
@@ -200,9 +200,10 @@ async fn apply_until_level(runner: &mut Runner, feed: &Feed, turns: &Turns) {
     while !turns.stop.is_cancelled() {
         let turn = pace.next().await;
         match runner.step().await {
-            Ok(Step::Applied { events, .. }) => {
+            Ok(Step::Applied { position, events }) => {
                 pace.applied(events, turn).await;
-                if !pace.is_behind {
+                let heavy = i64::try_from(HEAVY_EVENTS).unwrap_or(i64::MAX);
+                if feed.end().is_some_and(|end| end - position < heavy) {
                     return;
                 }
             }

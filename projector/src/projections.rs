@@ -127,7 +127,14 @@ impl ApplyError {
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| ["08", "57P"].iter().any(|class| code.starts_with(class)))
             }
-            Self::Database(error) => !matches!(error, sqlx::Error::Encode(_)),
+            Self::Database(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
             Self::OutOfRange(_) | Self::Json(_) => false,
         }
     }

@@ -183,7 +183,8 @@ impl Runner {
         }
         let batch = self.contiguous(batch, checkpoint.position).await?;
         let Some(last) = batch.last() else { return Ok(Step::Known { position: checkpoint.position }) };
-        let mut parked = if checkpoint.has_aside {
+        let aside = checkpoint::find_aside(&mut transaction, &[self.projection.name]).await?;
+        let mut parked = if aside.contains(self.projection.name) {
             Parked::load(&mut transaction, self.projection.name, checkpoint.position).await?
         } else {
             Parked::none(self.projection.name)

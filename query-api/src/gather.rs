@@ -16,9 +16,12 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
 use uuid::Uuid;
 
 /// Those who may wait to be read; beyond that, callers wait to be allowed to wait.
@@ -116,7 +119,16 @@ impl<V> Found<V> {
 async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
     let mut kept = None;
     let mut asked = Vec::with_capacity(MAX_BATCH);
-    while queue.lock().await.recv_many(&mut asked, MAX_BATCH).await > 0 {
+    loop {
+        let gathered = async { queue.lock().await.recv_many(&mut asked, MAX_BATCH).await };
+        match timeout(RESTS_AFTER, gathered).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(_) => {
+                kept = None;
+                continue;
+            }
+        }
         let mut tenants: HashMap<Uuid, Vec<Ask<K>>> = HashMap::new();
         for ask in asked.drain(..) {
             tenants.entry(ask.tenant_id).or_default().push(ask);
@@ -127,14 +139,12 @@ async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
     }
 }
 
-/// A reader's connection, kept from batch to batch, since giving it back and asking for it costs more than a statement,
-/// and when it was last used.
-type Kept = Option<(PoolConnection<Postgres>, Instant)>;
+/// A reader's connection, kept from batch to batch: giving it back and asking for it costs more than a statement.
+type Kept = Option<PoolConnection<Postgres>>;
 
 async fn serve<K: Kind>(pool: &PgPool, kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
     let ids: HashSet<Uuid> = asked.iter().map(|ask| ask.id).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    *kept = kept.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
     let was_kept = kept.is_some();
     let mut loaded = load::<K>(pool, kept, tenant_id, &ids).await;
     // Its server may have gone meanwhile, and come back; another connection knows.
@@ -168,7 +178,7 @@ async fn load<K: Kind>(
     let kept_before = kept.take();
     let (connection, loaded) = bounded(async {
         let mut connection = match kept_before {
-            Some((connection, _)) => connection,
+            Some(connection) => connection,
             None => pool.acquire().await?,
         };
         let mut transaction = connection.begin_with(BEGIN).await?;
@@ -178,6 +188,6 @@ async fn load<K: Kind>(
         Ok((connection, (found.into_iter().collect(), position)))
     })
     .await?;
-    *kept = Some((connection, Instant::now()));
+    *kept = Some(connection);
     Ok(loaded)
 }

@@ -11,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 pub const CONNECTIONS: u32 = 1;
 /// How often the view is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// A projector says every second that it is there; after so long it is not.
+const SILENCE_SECONDS: f64 = 10.0;
+/// Events that the view may lack and still be called current: what comes in a moment under load.
+const FAR_BEHIND: i64 = 20_000;
 /// How long to wait after a failure.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
@@ -20,10 +24,10 @@ pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken)
     let mut fails = false;
     while !stop.is_cancelled() {
         let pause = match read(&pool, &ended, known).await {
-            Ok(last) => {
-                known = last;
+            Ok(heard) => {
+                known = heard.last;
                 fails = false;
-                ended.heard(Utc::now());
+                ended.heard(Utc::now(), heard.is_current);
                 INTERVAL
             }
             Err(error) => {
@@ -39,8 +43,16 @@ pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken)
     Ok(())
 }
 
-/// Takes in what stands behind a position; the position of the last.
-async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<i64, sqlx::Error> {
+/// What the view said.
+struct Heard {
+    /// The position of the last session that is known to have ended.
+    last: i64,
+    /// Whether the projector has looked at the log of late, and applies it to the view.
+    is_current: bool,
+}
+
+/// Takes in what stands behind a position.
+async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<Heard, sqlx::Error> {
     let asked = sqlx::query!(
         "select position, session_id, ended_at
          from read.ended_sessions
@@ -53,5 +65,16 @@ async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<i64, s
     for row in &rows {
         ended.end(row.session_id, row.ended_at);
     }
-    Ok(rows.last().map_or(known, |last| last.position))
+    let asked = sqlx::query_scalar!(
+        r#"select head.seen_at > now() - make_interval(secs => $1)
+               and view.state <> 'paused'
+               and head.position - view.position < $2 as "is_current!"
+           from read.log_head head, read.projections view
+           where view.name = 'ended_sessions'"#,
+        SILENCE_SECONDS,
+        FAR_BEHIND,
+    )
+    .fetch_optional(pool);
+    let is_current = bounded(asked).await?.unwrap_or(false);
+    Ok(Heard { last: rows.last().map_or(known, |last| last.position), is_current })
 }

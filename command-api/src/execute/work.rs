@@ -101,6 +101,7 @@ impl<'a> Work<'a> {
                 known_sessions: Vec::new(),
                 ended_sessions: Vec::new(),
                 refresh_tokens: Vec::new(),
+                voided_resets: Vec::new(),
                 reset_tokens: Vec::new(),
                 mails: Vec::new(),
             },
@@ -193,7 +194,7 @@ impl<'a> Work<'a> {
         }
         touched.state = Arc::new(state);
         for happened in &appended {
-            keep_session_table(&mut self.side, id, &happened.event);
+            keep_beside(&mut self.side, id, &happened.event);
         }
         self.streams[at].events.append(&mut appended);
     }
@@ -334,8 +335,9 @@ fn subject_of(event: &Event) -> Option<AccountId> {
     }
 }
 
-/// The table of open sessions follows from the sessions' events.
-fn keep_session_table(side: &mut Side, stream: Uuid, event: &Event) {
+/// What follows from events and is no history: the table of open sessions, and what was sent to an address that is the
+/// account's no more, or to somebody who was shut out.
+fn keep_beside(side: &mut Side, stream: Uuid, event: &Event) {
     let session_id = AuthSessionId::new(stream);
     match event {
         Event::AuthSession(AuthSessionEvent::Started { account_id, expires_at, .. }) => {
@@ -344,6 +346,9 @@ fn keep_session_table(side: &mut Side, stream: Uuid, event: &Event) {
         Event::AuthSession(
             AuthSessionEvent::Ended { .. } | AuthSessionEvent::Revoked {} | AuthSessionEvent::Expired {},
         ) => side.ended_sessions.push(session_id),
+        Event::Account(AccountEvent::EmailChanged { .. } | AccountEvent::Deactivated {}) => {
+            side.voided_resets.push(AccountId::new(stream));
+        }
         _ => {}
     }
 }

@@ -23,6 +23,7 @@ pub struct Job {
     pub import_id: AccountImportId,
     tenant_id: TenantId,
     actor: Actor,
+    actor_tenant_id: Option<TenantId>,
     correlation_id: Uuid,
     /// Names this hold on the job, so that a process that lost it cannot think that it has it.
     holder: Uuid,
@@ -37,7 +38,13 @@ impl Job {
     /// What the job's commands are surrounded by: its starter, now.
     pub(super) fn context(&self) -> Context {
         let now = Utc::now().trunc_subsecs(6);
-        Context { actor: Some(self.actor), ..Context::of_the_system(self.tenant_id, now, self.correlation_id) }
+        let (actor, actor_tenant_id) = (Some(self.actor), self.actor_tenant_id);
+        Context { actor, actor_tenant_id, ..Context::of_the_system(self.tenant_id, now, self.correlation_id) }
+    }
+
+    /// The organisation that its starter is of.
+    pub(super) fn starters_home(&self) -> TenantId {
+        self.actor_tenant_id.unwrap_or(self.tenant_id)
     }
 }
 
@@ -92,8 +99,9 @@ impl Store {
         let (tenant_id, correlation_id, holder) = (context.tenant_id, context.correlation_id, Uuid::now_v7());
         let written = sqlx::query!(
             "insert into log.account_imports
-                 (import_id, tenant_id, actor_id, actor_role, session_id, correlation_id, holder, lease_until)
-             values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))",
+                 (import_id, tenant_id, actor_id, actor_role, actor_tenant_id, session_id, correlation_id, holder,
+                  lease_until)
+             values ($1, $2, $3, $4, $9, $5, $6, $7, now() + make_interval(secs => $8))",
             import_id.as_uuid(),
             tenant_id.as_uuid(),
             actor.account_id.as_uuid(),
@@ -102,10 +110,12 @@ impl Store {
             correlation_id,
             holder,
             LEASE_SECONDS,
+            context.actor_tenant_id.map(TenantId::as_uuid),
         )
         .execute(&self.pool);
         bounded(written).await?;
-        let job = Job { import_id, tenant_id, actor, correlation_id, holder };
+        let actor_tenant_id = context.actor_tenant_id;
+        let job = Job { import_id, tenant_id, actor, actor_tenant_id, correlation_id, holder };
         Ok(Upload { store: self, job, waiting: Vec::new(), number: 0 })
     }
 
@@ -123,7 +133,7 @@ impl Store {
                  order by import_id
                  limit 1
                  for update skip locked)
-             returning import_id, tenant_id, actor_id, actor_role, session_id, correlation_id",
+             returning import_id, tenant_id, actor_id, actor_role, actor_tenant_id, session_id, correlation_id",
             holder,
             LEASE_SECONDS,
         )
@@ -137,6 +147,7 @@ impl Store {
             import_id: AccountImportId::new(row.import_id),
             tenant_id: TenantId::new(row.tenant_id),
             actor,
+            actor_tenant_id: row.actor_tenant_id.map(TenantId::new),
             correlation_id: row.correlation_id,
             holder,
         }))

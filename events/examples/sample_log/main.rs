@@ -52,7 +52,10 @@ async fn main() {
         eprint!("\r{} of {count} events", scribe.position);
     }
     sqlx::query("update log.head set position = $1").bind(scribe.position).execute(&pool).await.expect("the head");
-    sqlx::raw_sql("vacuum analyze log.events; vacuum analyze log.subject_keys").execute(&pool).await.expect("vacuum");
+    // Several statements at once would be one transaction, in which nothing is vacuumed.
+    for vacuum in ["vacuum analyze log.events", "vacuum analyze log.subject_keys"] {
+        sqlx::raw_sql(vacuum).execute(&pool).await.expect("vacuum");
+    }
     eprintln!("\r{} events in {:.1} s", scribe.position, started.elapsed().as_secs_f64());
 }
 

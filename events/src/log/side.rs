@@ -28,6 +28,8 @@ pub struct Side {
     pub known_sessions: Vec<(AccountId, Vec<AuthSessionId>)>,
     /// Sessions that end, and their refresh tokens with them.
     pub ended_sessions: Vec<AuthSessionId>,
+    /// Accounts whose tokens to set another password with are worth nothing any more.
+    pub voided_resets: Vec<AccountId>,
     /// Accounts' tokens to set another password with, each in place of the one before.
     pub reset_tokens: Vec<ResetToken>,
     /// Mail to be sent once this is committed.
@@ -104,6 +106,7 @@ pub(super) struct SideRows {
     known_sessions: Vec<Value>,
     ended_sessions: Vec<Value>,
     refresh_tokens: Vec<Value>,
+    voided_resets: Vec<Value>,
     reset_tokens: Vec<Value>,
     mails: Vec<Value>,
 }
@@ -148,6 +151,8 @@ impl SideRows {
                 "expires_at": token.expires_at,
             })
         }));
+        self.voided_resets
+            .extend(side.voided_resets.iter().map(|account_id| json!({"command": command, "account_id": account_id})));
         self.reset_tokens.extend(side.reset_tokens.iter().map(|token| {
             json!({
                 "command": command, "token_hash": bytea(&token.token_hash), "account_id": token.account_id,
@@ -172,6 +177,7 @@ impl SideRows {
             known_sessions,
             ended_sessions,
             refresh_tokens,
+            voided_resets,
             reset_tokens,
             mails,
         } = self;
@@ -184,6 +190,7 @@ impl SideRows {
             &known_sessions,
             &ended_sessions,
             &refresh_tokens,
+            &voided_resets,
             &reset_tokens,
             &mails,
         ];
@@ -193,7 +200,8 @@ impl SideRows {
         Some(json!({
             "claims": claims, "releases": releases, "subject_keys": subject_keys, "credentials": credentials,
             "sessions": sessions, "known_sessions": known_sessions, "ended_sessions": ended_sessions,
-            "refresh_tokens": refresh_tokens, "reset_tokens": reset_tokens, "mails": mails,
+            "refresh_tokens": refresh_tokens, "voided_resets": voided_resets, "reset_tokens": reset_tokens,
+            "mails": mails,
         }))
     }
 }

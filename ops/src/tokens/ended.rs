@@ -62,16 +62,19 @@ impl EndedSessions {
         self.0.sessions.pin().contains_key(&session)
     }
 
-    /// The feed has told all that it knows just now. What nobody can have a token of any more is forgotten.
-    pub fn heard(&self, now: DateTime<Utc>) {
+    /// The feed has told all that it knows just now, which is what there is to know where it is current. What nobody can
+    /// have a token of any more is forgotten.
+    pub fn heard(&self, now: DateTime<Utc>, is_current: bool) {
         let oldest = (now - REMEMBERED).timestamp();
         let sessions = self.0.sessions.pin();
         sessions.retain(|_, ended| *ended >= oldest);
-        *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.0.is_awaited.store(false, Ordering::Release);
         gauge!("registrar_ended_sessions").set(u32::try_from(sessions.len()).unwrap_or(u32::MAX));
-        gauge!("registrar_ended_sessions_heard_timestamp_seconds")
-            .set(u32::try_from(now.timestamp()).unwrap_or(u32::MAX));
+        if is_current {
+            *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            gauge!("registrar_ended_sessions_heard_timestamp_seconds")
+                .set(u32::try_from(now.timestamp()).unwrap_or(u32::MAX));
+        }
     }
 
     /// A health check without which a process is not ready: whether it can tell good tokens from revoked ones.
@@ -108,9 +111,9 @@ mod tests {
     fn an_ended_session_is_remembered_until_its_tokens_have_expired() {
         let (ended, now) = (EndedSessions::default(), Utc::now());
         ended.end(SESSION, now);
-        ended.heard(now + super::super::MAX_LIFETIME + super::super::LEEWAY);
+        ended.heard(now + super::super::MAX_LIFETIME + super::super::LEEWAY, true);
         assert!(ended.contains(SESSION));
-        ended.heard(now + REMEMBERED + TimeDelta::seconds(1));
+        ended.heard(now + REMEMBERED + TimeDelta::seconds(1), true);
         assert!(!ended.contains(SESSION));
         ended.end(SESSION, now - REMEMBERED);
         assert!(!ended.contains(SESSION));
@@ -122,7 +125,9 @@ mod tests {
         assert!(!ended.is_awaited() && ended.check().is_err());
         ended.await_feed();
         assert!(ended.is_awaited() && ended.check_known().is_err());
-        ended.heard(Utc::now());
-        assert!(!ended.is_awaited() && ended.check_known().is_ok() && ended.check().is_ok());
+        ended.heard(Utc::now(), false);
+        assert!(!ended.is_awaited() && ended.check_known().is_ok() && ended.check().is_err());
+        ended.heard(Utc::now(), true);
+        assert!(ended.check().is_ok());
     }
 }

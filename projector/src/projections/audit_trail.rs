@@ -31,7 +31,14 @@ struct Named {
 
 impl Named {
     fn by(recorded: &Recorded) -> Self {
-        serde_json::from_str(recorded.data.get()).unwrap_or_default()
+        serde_json::from_str(recorded.data.get()).unwrap_or_else(|_| {
+            // A newer version may mean something else by one of them.
+            let data = recorded.data.value();
+            let member = |name: &str| Uuid::parse_str(data.get(name)?.as_str()?).ok();
+            let [account_id, learner_id, owner_id, author_id] =
+                ["account_id", "learner_id", "owner_id", "author_id"].map(member);
+            Self { account_id, learner_id, owner_id, author_id }
+        })
     }
 }
 

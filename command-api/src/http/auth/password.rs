@@ -1,6 +1,6 @@
 //! `POST /v1/auth/set-password`: somebody chooses a password, in place of another or of a temporary one.
 
-use super::{at, end_sessions};
+use super::{at, end_sessions, session::may_try};
 use crate::{
     domain::{
         account::{self, Command},
@@ -60,7 +60,9 @@ pub async fn set_password(
     if let Some(current) = current {
         // Whoever has stolen a token may not guess the password at leisure.
         limits.check_account(&Tried::Account(actor.account_id))?;
-        if !passwords.verify(current, verified.clone()).await?.is_right() {
+        // As at log-in: while the account is locked, no password is the right one.
+        let may_try = may_try(&executor, &context, Some(actor.account_id)).await?;
+        if !passwords.verify(current, verified.clone().filter(|_| may_try)).await?.is_right() {
             failures.count(context.tenant_id, actor.account_id);
             let problem = Problem::from(Refusal::WrongCredentials);
             executor.refused(&context, "account.set_password", &problem, None);

@@ -78,7 +78,7 @@ pub async fn forgot_password(
     let (scope, name) = normal_name(body.email.as_deref(), body.username.as_deref());
     let digest = keyring.claim_digest(scope, &name);
     // Asked too often, nothing more is sent, and nobody is told: the answer must not depend on the account.
-    if limits.check_account(&Tried::Nobody(digest.clone())).is_ok() {
+    if limits.check_account(&Tried::Name(context.tenant_id, digest.clone())).is_ok() {
         recovery.request(recovery::Request { context, scope, digest })?;
     }
     let detail = "If there is such an account, a letter is on its way to its address.";
@@ -113,7 +113,9 @@ pub async fn reset_password(
 ) -> Result<Answer, Problem> {
     limits.check_address(address)?;
     let token_hash = ResetToken::presented(body.token).hash();
-    let found = find(&executor, &token_hash, &context).await?;
+    let found = find(&executor, &token_hash, &context).await.inspect_err(|problem| {
+        executor.refused(&context, "account.recover", problem, None);
+    })?;
     let context = Context { tenant_id: found.tenant_id, ..context };
     let account_id = found.account_id;
     // Hashed once, however often the command is decided.

@@ -183,7 +183,9 @@ pub async fn bootstrap(
     Json(body): Json<Bootstrap>,
 ) -> Result<Response, Problem> {
     if !opens(settings.bootstrap_token.as_ref(), &body.token) {
-        return Err(auth_session::Refusal::WrongCredentials.into());
+        let problem = Problem::from(auth_session::Refusal::WrongCredentials);
+        executor.refused(&context, "account.bootstrap", &problem, None);
+        return Err(problem);
     }
     let person = Person {
         account_id: AccountId::new(Uuid::now_v7()),

@@ -114,7 +114,7 @@ pub async fn log_in(
     let digest = keyring.claim_digest(scope, &name);
     let found = executor.log().find_claim(context.tenant_id, scope, &digest).await.map_err(unreadable)?;
     let found = found.map(|stream| AccountId::new(stream.id));
-    limits.check_account(&found.map_or(Tried::Nobody(digest), Tried::Account))?;
+    limits.check_account(&Tried::Name(context.tenant_id, digest))?;
 
     // Nobody's password is looked up and verified too: whether there is an account must not show in the time it takes.
     let account_id = found.unwrap_or(AccountId::new(Uuid::nil()));
@@ -159,7 +159,7 @@ pub async fn log_in(
 }
 
 /// Whether any password would do. What is remembered may be too old to refuse somebody on: then the log says.
-async fn may_try(executor: &Executor, context: &Context, found: Option<AccountId>) -> Result<bool, Problem> {
+pub(super) async fn may_try(executor: &Executor, context: &Context, found: Option<AccountId>) -> Result<bool, Problem> {
     let Some(id) = found else { return Ok(false) };
     let remembered = executor.peek::<Account>(context, id, true).await?;
     if auth_session::may_try(&remembered.state, context) {
@@ -214,7 +214,11 @@ pub async fn refresh(
     Json(body): Json<Refresh>,
 ) -> Result<Answer, Problem> {
     let presented = RefreshToken(body.refresh_token);
-    let stored = executor.find_refresh_token(&presented.hash()).await?.ok_or(Refusal::InvalidRefreshToken)?;
+    let Some(stored) = executor.find_refresh_token(&presented.hash()).await? else {
+        let problem = Problem::from(Refusal::InvalidRefreshToken);
+        executor.refused(&context, "auth_session.refresh", &problem, None);
+        return Err(problem);
+    };
     let context = Context { tenant_id: stored.tenant_id, ..context };
     let (session_id, account_id) = (stored.session_id, stored.account_id);
     let (presented, next) = (&presented, &RefreshToken::generate());

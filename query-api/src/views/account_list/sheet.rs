@@ -133,8 +133,14 @@ fn csv_text(cell: Cell<'_>) -> Cow<'_, str> {
 /// A spreadsheet takes a text that begins like this for a formula, and runs it (OWASP, CSV Injection); the wide forms
 /// are those of East Asian keyboards.
 fn harmless(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
-        return format!("'{text}").into();
+    const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    // Where the comma is the decimal sign, a cell ends at a semicolon.
+    let has_cell = |separator| text.split(separator).skip(1).any(|cell| cell.trim_start().starts_with(FORMULA));
+    if text.starts_with(FORMULA) {
+        return format!("'{}", text.replace(';', ",")).into();
+    }
+    if has_cell(';') || has_cell('\t') {
+        return text.replace([';', '\t'], ",").into();
     }
     text
 }
