@@ -17,6 +17,12 @@ pub const DEFAULT_SLUG: &str = "default";
 /// Where the names of tenants are claimed, once for the whole installation.
 pub const SLUG_SCOPE: &str = "tenant-slug";
 
+/// Where it is claimed, once for the whole installation, that there is a first superadmin.
+pub const BOOTSTRAP_SCOPE: &str = "bootstrap";
+
+/// What is claimed there.
+pub const BOOTSTRAP_NAME: &str = "first superadmin";
+
 /// Stands for the whole installation where a tenant is asked for.
 pub const INSTALLATION: TenantId = TenantId::new(Uuid::nil());
 

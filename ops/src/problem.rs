@@ -317,6 +317,13 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_a_caller_called_a_field_is_cut_where_it_is_long() {
+        let error = FieldError::new("/".repeat(1_000_000), "unknown", "ä".repeat(1_000));
+        assert!(error.pointer.len() < 600 && error.detail.len() < 600 && error.detail.ends_with("ä…"));
+        assert_eq!(FieldError::new("/email", "invalid", "must be one").pointer, "/email");
+    }
+
     #[tokio::test]
     async fn a_problem_is_a_document_with_its_status_and_headers() {
         let problem = Problem::too_many_requests(7).detail("slow down").with("limit", 10);

@@ -1,17 +1,18 @@
 //! One attempt at one command: what it read, what it wants to write.
 
 use super::{Context, Executor, cache::Folded, failed};
-use crate::mail::Letter;
+use crate::{domain::account, mail::Letter};
 use chrono::{DateTime, Utc};
 use events::{
-    Aggregate, Event, Metadata, Place, StreamRef,
-    account::AccountEvent,
+    Aggregate, Event, Metadata, Place, Role, StreamRef,
+    account::{Account, AccountEvent},
     auth_session::AuthSessionEvent,
     ids::{AccountId, AuthSessionId, TenantId},
     invitation::InvitationEvent,
     log::{Append, Claim, LogError, OpenSession, OutgoingMail, RefreshToken, ResetToken, Side},
     personal::{DataKey, SealError},
     refusal::RefusalEvent,
+    tenant::{BOOTSTRAP_NAME, BOOTSTRAP_SCOPE, INSTALLATION},
 };
 use ops::problem::{self, Problem};
 use std::{any::Any, sync::Arc};
@@ -269,11 +270,27 @@ impl<'a> Work<'a> {
         self.letters.push((account, letter, expires_at));
     }
 
+    /// Once there is a superadmin, wherever they come from, the bootstrap by a configured secret is over.
+    async fn close_bootstrap(&mut self) -> Result<(), LogError> {
+        let made = self.streams.iter().find(|touched| touched.events.iter().any(|it| makes_superadmin(&it.event)));
+        let Some(id) = made.map(|touched| touched.stream.id) else { return Ok(()) };
+        if self.side.claims.iter().any(|claim| claim.scope == BOOTSTRAP_SCOPE) {
+            return Ok(());
+        }
+        let log = &self.executor.log;
+        let digest = log.keyring().claim_digest(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME);
+        if log.find_claim(INSTALLATION, BOOTSTRAP_SCOPE, &digest).await?.is_none() {
+            self.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, AccountId::new(id), account::Refusal::BootstrapDone);
+        }
+        Ok(())
+    }
+
     /// What is to be appended: every event sealed, hashed and in its place.
     pub(super) async fn finish(mut self) -> Result<Finished, LogError> {
         if let Some(error) = self.failed.take() {
             return Err(error.into());
         }
+        self.close_bootstrap().await?;
         let keyring = self.executor.log.keyring();
         let tenant_id = self.tenant_id;
         let metadata = self.context.metadata(tenant_id);
@@ -315,6 +332,16 @@ impl<'a> Work<'a> {
         let append = Append { tenant_id, expected, events, idempotency: None, side: self.side };
         Ok(Finished { append, taken: self.taken, folded, fresh_keys: self.fresh_keys, versions })
     }
+}
+
+fn makes_superadmin(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Account(
+            AccountEvent::Registered { role: Role::Superadmin, .. }
+                | AccountEvent::RoleChanged { after: Role::Superadmin, .. }
+        )
+    )
 }
 
 /// Whose key seals the event's personal data, where it has any.

@@ -114,8 +114,9 @@ pub(super) struct SideRows {
 impl SideRows {
     pub(super) fn add(&mut self, command: i32, tenant_id: TenantId, side: &Side) {
         self.claims.extend(side.claims.iter().map(|claim| {
-            // Tenants are told apart by their names, which therefore are nobody's within a tenant.
-            let tenant_id = if claim.scope == tenant::SLUG_SCOPE { tenant::INSTALLATION } else { tenant_id };
+            // Tenants are told apart by their names, and above them all stands the first superadmin: neither is a tenant's.
+            let is_of_all = [tenant::SLUG_SCOPE, tenant::BOOTSTRAP_SCOPE].contains(&claim.scope);
+            let tenant_id = if is_of_all { tenant::INSTALLATION } else { tenant_id };
             json!({
                 "command": command, "tenant_id": tenant_id, "scope": claim.scope, "digest": bytea(&claim.digest),
                 "stream_type": claim.stream.stream_type, "stream_id": claim.stream.id,

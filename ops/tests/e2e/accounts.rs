@@ -210,3 +210,12 @@ async fn an_operator_begins_an_installation_and_keeps_its_accounts() {
     let (done, told) = world.registrar(&["account", "show", "--email", "nobody@example.org"]);
     assert!(!done && told.contains("no account of this organisation has the address nobody@example.org"), "{told}");
 }
+
+#[tokio::test]
+async fn wherever_the_first_superadmin_comes_from_the_bootstrap_is_over() {
+    let world = World::start().await;
+    let create = ["account", "create", "--role", "superadmin", "--first-name", "Ada", "--last-name", "Lovelace"];
+    let (done, told) = world.registrar(&[&create[..], &["--email", "ada@example.org"]].concat());
+    assert!(done, "{told}");
+    assert_eq!(world.post("/v1/auth/bootstrap", "", first_superadmin()).await.problem(409), "bootstrap-done");
+}

@@ -48,7 +48,7 @@ async fn a_failed_log_in_takes_as_long_whether_or_not_there_is_an_account() {
 async fn a_locked_account_answers_as_with_a_wrong_password_until_it_is_unlocked() {
     let world = World::start().await;
     let root = world.superadmin().await;
-    let (_, ada) = world.learner("ada").await;
+    let (token, ada) = world.learner("ada").await;
     let strict = world.another("command-api", &[("LOCKOUT_FAILURES", "3")]).await;
     let log_in = async |password: &str| {
         let call = Call::post("/v1/auth/login").json(&credentials("ada@example.org", password));
@@ -67,9 +67,37 @@ async fn a_locked_account_answers_as_with_a_wrong_password_until_it_is_unlocked(
     eventually("the lock is in the audit trail", Duration::from_secs(5), locked).await;
     let refused = log_in(PASSWORD).await;
     assert_eq!((refused.status, refused.body), (status, body), "the answer does not tell");
+    let change = json!({"new_password": "amber-lantern-orchard-7", "current_password": PASSWORD});
+    let change = Call::post("/v1/auth/set-password").token(&token).json(&change);
+    let answer = world.client.send(&strict, change).await;
+    assert_eq!(answer.problem(401), "wrong-credentials", "whoever has stolen a session guesses no further either");
 
     world.post(&format!("/v1/accounts/{ada}/unlock"), &root, json!({})).await.expect(200);
     assert_eq!(log_in(PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn how_often_a_name_may_be_tried_does_not_tell_whose_it_is() {
+    let world = World::start().await;
+    let (token, ada) = world.learner("ada").await;
+    let named = Call::patch(format!("/v1/accounts/{ada}")).token(&token);
+    world.send(named.json(&json!({"username": "countess"}))).await.expect(200);
+    let strict = world.another("command-api", &[("LOGIN_RATE_PER_MINUTE", "2")]).await;
+    let statuses = async |names: [(&str, &str); 4]| {
+        let mut statuses = Vec::new();
+        for (kind, name) in names {
+            let wrong = Call::post("/v1/auth/login").json(&json!({kind: name, "password": "a wrong password"}));
+            statuses.push(world.client.send(&strict, wrong).await.status.as_u16());
+        }
+        statuses
+    };
+    let email = |name| ("email", name);
+    let known = ["ada@example.org"; 3].map(email);
+    let unknown = ["nobody@example.org"; 3].map(email);
+    let [one, two, three] = known;
+    assert_eq!(statuses([one, two, three, ("username", "countess")]).await, [401, 401, 429, 401]);
+    let [one, two, three] = unknown;
+    assert_eq!(statuses([one, two, three, ("username", "nobody-at-all")]).await, [401, 401, 429, 401]);
 }
 
 #[tokio::test]
@@ -129,4 +157,27 @@ async fn a_forgotten_password_is_set_anew_once_and_nobody_learns_who_has_an_acco
     let told = async || world.letters("ada@example.org").into_iter().find(|letter| letter.contains("was changed"));
     eventually("its person is told", Duration::from_secs(10), told).await;
     assert!(world.letters("nobody@example.org").is_empty());
+}
+
+#[tokio::test]
+async fn what_was_sent_to_an_address_is_worth_nothing_once_it_is_not_the_accounts() {
+    let world = World::start().await;
+    let root = world.superadmin().await;
+    let (_, ada) = world.learner("ada").await;
+    let chosen = |token: &str| json!({"token": token, "new_password": "amber-lantern-orchard-7"});
+    let forgotten = json!({"email": "ada@example.org"});
+    world.post("/v1/auth/forgot-password", "", forgotten).await.expect(202);
+    let token = world.reset_token("ada@example.org").await;
+    let moved = json!({"email": "ada@example.net"});
+    world.post(&format!("/v1/accounts/{ada}/email"), &root, moved).await.expect(200);
+    let answer = world.post("/v1/auth/reset-password", "", chosen(&token)).await;
+    assert_eq!(answer.problem(422), "invalid-reset-token");
+
+    world.post("/v1/auth/forgot-password", "", json!({"email": "ada@example.net"})).await.expect(202);
+    let token = world.reset_token("ada@example.net").await;
+    for step in ["deactivate", "activate"] {
+        world.post(&format!("/v1/accounts/{ada}/{step}"), &root, json!({})).await.expect(200);
+    }
+    let answer = world.post("/v1/auth/reset-password", "", chosen(&token)).await;
+    assert_eq!(answer.problem(422), "invalid-reset-token");
 }

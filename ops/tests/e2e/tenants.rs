@@ -129,6 +129,36 @@ async fn a_superadmin_acts_in_another_organisation_by_name_and_its_history_says_
 }
 
 #[tokio::test]
+async fn a_superadmin_brings_a_list_of_people_into_another_organisation() {
+    let world = World::start().await;
+    let [first, second] = two(&world).await;
+    let superadmin = first.sign_in(&world, "superadmin").await;
+    let import = reqwest::Client::builder().no_proxy().build().unwrap();
+    let import = import.post(format!("{}/v1/account-imports", world.command_api)).bearer_auth(&superadmin);
+    let import = import.header("registrar-tenant", "north").header("content-type", "text/csv");
+    let list = "email,role,first_name,last_name\nnew@example.org,learner,New,Comer\n";
+    let import = import.body(list).send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+    let (path, position) =
+        (format!("/v1/account-imports/{}", import["id"].as_str().unwrap()), position_of(&import).to_string());
+    let admin = second.sign_in(&world, "admin").await;
+    let ended = testkit::eventually("the import ends", std::time::Duration::from_secs(30), async || {
+        let call = Call::get(&path).token(&admin).header("registrar-min-position", &position);
+        let view = world.send(call).await.expect(200);
+        (view["state"] != "running").then_some(view)
+    });
+    let ended = ended.await;
+    assert_eq!((&ended["state"], &ended["accepted"]), (&json!("finished"), &json!(1)), "{ended}");
+    let trail =
+        format!("/v1/audit/events?type=registrar.account_import.finished.v1&stream={}", import["id"].as_str().unwrap());
+    let auditor = second.sign_in(&world, "auditor").await;
+    let trail = testkit::eventually("it is told", std::time::Duration::from_secs(10), async || {
+        let trail = world.send(Call::get(&trail).token(&auditor)).await.expect(200);
+        trail["items"].get(0).cloned()
+    });
+    assert_eq!(trail.await["actortenantid"], json!(DEFAULT_ID));
+}
+
+#[tokio::test]
 async fn organisations_are_listed_changed_and_counted() {
     let world = World::start().await;
     let [first, second] = two(&world).await;

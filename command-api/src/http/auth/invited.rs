@@ -1,9 +1,6 @@
 //! `POST /v1/auth/register` with an invitation: its account begins, and it is used up, in the same moment.
 
-use super::{
-    AccountView, at,
-    registration::{BOOTSTRAP_NAME, BOOTSTRAP_SCOPE, known_of},
-};
+use super::{AccountView, at, registration::known_of};
 use crate::{
     config::Settings,
     domain::{
@@ -11,17 +8,12 @@ use crate::{
         invitation::{self, Refusal},
         password::Password,
     },
-    execute::{Answer, Context, Executor, Reply, Work},
+    execute::{Answer, Context, Executor, Reply},
     http::{account::admit, invitation::TOKEN_SCOPE},
     passwords::Passwords,
     tenancy,
 };
-use events::{
-    Aggregate, Role,
-    account::Account,
-    ids::{AccountId, InvitationId},
-    invitation::Invitation,
-};
+use events::{Aggregate, account::Account, ids::InvitationId, invitation::Invitation};
 use ops::problem::Problem;
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -70,9 +62,6 @@ pub(super) async fn register(
 
                 admit(work, &person, Some(phc));
                 work.release(TOKEN_SCOPE, token);
-                if terms.role == Role::Superadmin {
-                    claim_bootstrap(executor, work, context, person.account_id).await?;
-                }
                 work.append::<Invitation>(id, accepted);
                 work.append::<Account>(person.account_id, events);
                 let location = format!("/v1/accounts/{}", person.account_id);
@@ -80,19 +69,4 @@ pub(super) async fn register(
             })
         })
         .await
-}
-
-/// Once there is a superadmin, the bootstrap by a configured secret is over.
-async fn claim_bootstrap(
-    executor: &Executor,
-    work: &mut Work<'_>,
-    context: &Context,
-    id: AccountId,
-) -> Result<(), Problem> {
-    let digest = executor.log().keyring().claim_digest(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME);
-    let held = executor.log().find_claim(context.tenant_id, BOOTSTRAP_SCOPE, &digest).await;
-    if held.map_err(|error| Problem::internal(&error))?.is_none() {
-        work.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, id, account::Refusal::BootstrapDone);
-    }
-    Ok(())
 }

@@ -30,6 +30,7 @@ use events::{
     Aggregate,
     account::{Account, AccountEvent},
     ids::AccountId,
+    tenant::{BOOTSTRAP_NAME, BOOTSTRAP_SCOPE},
 };
 use ops::{config::Secret, extract::Json, problem::Problem};
 use serde::{Deserialize, Serialize};
@@ -40,11 +41,6 @@ use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
-
-/// Where it is claimed that there is a first superadmin.
-pub(super) const BOOTSTRAP_SCOPE: &str = "bootstrap";
-/// What is claimed there.
-pub(super) const BOOTSTRAP_NAME: &str = "first superadmin";
 
 /// An account to make for oneself.
 #[derive(Deserialize, Validate, ToSchema)]

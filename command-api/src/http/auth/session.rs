@@ -134,12 +134,16 @@ pub async fn log_in(
     let refresh_token = RefreshToken::generate();
     let (executor, context, signer, lifetimes) = (&executor, &context, &signer, settings.lifetimes);
     let (phc, refresh_token, upgrade) = (&phc, &refresh_token, &upgrade);
+    let (passwords, password) = (&passwords, &body.password);
     executor
         .execute(context, "auth_session.log_in", |work| {
             Box::pin(async move {
                 let account = work.load::<Account>(account_id).await?;
-                // A password changes only with its account, which is asserted to be unchanged at the append.
-                if executor.find_credential(account_id).await? != *phc {
+                // A password changes only with its account, which is asserted to be unchanged at the append; another hash
+                // of it may have come with another log-in.
+                let current = executor.find_credential(account_id).await?;
+                let is_changed = current != *phc;
+                if is_changed && !passwords.verify(Password::new(password), current).await?.is_right() {
                     return Err(Refusal::WrongCredentials.into());
                 }
                 let command = Command::LogIn { account_id, account: &account.state, lifetimes };
@@ -148,7 +152,7 @@ pub async fn log_in(
                     work.set_refresh_token(session_id, refresh_token.hash(), expires_at);
                     refresh_token
                 });
-                if let Some(upgrade) = upgrade {
+                if let Some(upgrade) = upgrade.as_ref().filter(|_| !is_changed) {
                     work.set_credential(account_id, upgrade.clone());
                 }
                 work.append::<AuthSession>(session_id, events);
