@@ -1,9 +1,9 @@
 //! What it adds up to: the log's events become the rows that readers want.
 //!
 //! `projections` holds one file a view. `run` applies one batch to one of them, exactly once, `lockstep` one to many;
-//! `pace` calls them, while `lease` says that this process may. `feed` has the events at hand, which `follow` brings. `parked` is what could not
-//! be applied. `observe` tells how far everything is. `rebuild` builds views anew beside the live ones, and `operate` is
-//! what an operator asks for by subcommand.
+//! `pace` calls them, while `lease` says that this process may. `feed` has the events at hand, which `follow` brings.
+//! `parked` is what could not be applied. `observe` tells how far everything is. `rebuild` builds views anew beside the
+//! live ones, and `operate` is what an operator asks for by subcommand.
 
 mod checkpoint;
 pub mod config;

@@ -134,9 +134,11 @@ impl Lockstep {
 
     /// The connection stays with this where all went well; else the pool finds out what is left of it.
     async fn attempt(&mut self, batch: &[Arc<Entry>]) -> Result<Attempt, StepError> {
-        let mut connection = match self.kept.take() {
-            Some((connection, used)) if used.elapsed() < RESTS_AFTER => connection,
-            _ => self.read.acquire().await?,
+        // One that rested goes back before another is asked for.
+        let kept = self.kept.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
+        let mut connection = match kept {
+            Some((connection, _)) => connection,
+            None => self.read.acquire().await?,
         };
         let mut transaction = bounded(connection.begin()).await?;
         let attempt = self.apply(&mut transaction, batch).await?;
