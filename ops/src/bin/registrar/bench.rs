@@ -31,11 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     local::{
-        self, cargo, console, job,
-        lock::Lock,
+        self, cargo, console, job, leftovers,
         project::{Instance, Project},
         servers::{Source, docker},
-        supervisor::{self, Supervisor},
+        supervisor::Supervisor,
     },
     migrate, seed, signals,
 };
@@ -189,7 +188,7 @@ impl Bench {
         if !self.optimised {
             return Err(self.go_on_optimised(&project, &binaries, &cancel).await);
         }
-        remove_leftovers(&project).await?;
+        leftovers::remove(&project, "bench-", async |_| {}).await?;
         let instance = project.instance(&format!("bench-{}", std::process::id()))?;
         let lock = instance.lock()?;
         let supervisor = Supervisor::new(&instance, cancel.clone());
@@ -312,17 +311,4 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-/// Stops and removes what runs that were killed have left.
-async fn remove_leftovers(project: &Project) -> Result<(), Error> {
-    for name in project.instances("bench-")? {
-        let instance = project.instance(&name)?;
-        // Whoever holds it is at work.
-        let Ok(_lock) = Lock::take(&instance.lock_path()) else { continue };
-        supervisor::stop_leftovers(&instance).await?;
-        docker::clear_data(&instance).await;
-        instance.remove()?;
-    }
-    Ok(())
 }

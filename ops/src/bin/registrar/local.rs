@@ -8,6 +8,7 @@ pub mod console;
 pub mod files;
 pub mod job;
 pub mod keys;
+pub mod leftovers;
 pub mod lock;
 pub mod ports;
 pub mod process;

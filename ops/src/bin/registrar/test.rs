@@ -14,11 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     local::{
-        self, cargo, cluster, console, files, job,
-        lock::Lock,
+        self, cargo, cluster, console, files, job, leftovers,
         project::{Instance, Project},
         servers::{self, Profile, Source, Wanted, docker, postgres::Postgres},
-        supervisor::{self, Supervisor},
+        supervisor::Supervisor,
     },
     migrate, signals,
     torture::{self, Length},
@@ -152,7 +151,7 @@ impl Test {
     pub async fn run(self) -> Result<(), Error> {
         let cancel = signals::cancellation()?;
         let project = Project::find()?;
-        remove_leftovers(&project).await?;
+        leftovers::remove(&project, "test-", async |_| {}).await?;
         let instance = project.instance(&format!("test-{}", std::process::id()))?;
         let lock = instance.lock()?;
         let supervisor = Supervisor::new(&instance, cancel.clone());
@@ -324,17 +323,4 @@ impl Run<'_> {
         job::run("the tests", &mut runner, cancel).await?;
         Ok(())
     }
-}
-
-/// Stops and removes what runs that were killed have left.
-async fn remove_leftovers(project: &Project) -> Result<(), Error> {
-    for name in project.instances("test-")? {
-        let instance = project.instance(&name)?;
-        // Whoever holds it is at work.
-        let Ok(_lock) = Lock::take(&instance.lock_path()) else { continue };
-        supervisor::stop_leftovers(&instance).await?;
-        docker::clear_data(&instance).await;
-        instance.remove()?;
-    }
-    Ok(())
 }

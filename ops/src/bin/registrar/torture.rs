@@ -35,11 +35,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     local::{
-        self, cargo, console, job,
-        lock::Lock,
+        self, cargo, console, job, leftovers,
         project::{Instance, Project},
         servers::Source,
-        supervisor::{self, Supervisor},
+        supervisor::Supervisor,
     },
     signals,
 };
@@ -189,7 +188,7 @@ impl Run {
         binaries: &Path,
         cancel: &CancellationToken,
     ) -> Result<Report, local::Error> {
-        remove_leftovers(project).await?;
+        leftovers::remove(project, PREFIX, async |name| disk::release_leftovers(project, name).await).await?;
         let instance = project.instance(&format!("{PREFIX}{}", std::process::id()))?;
         let lock = instance.lock()?;
         let disk = Disk::prepare(&stage::part(&instance, READ_PART)?).await?;
@@ -280,17 +279,4 @@ impl Run {
         });
         bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
-}
-
-/// Stops and removes what runs that were killed have left.
-async fn remove_leftovers(project: &Project) -> Result<(), local::Error> {
-    for name in project.instances(PREFIX)? {
-        let instance = project.instance(&name)?;
-        // Whoever holds it is at work.
-        let Ok(_lock) = Lock::take(&instance.lock_path()) else { continue };
-        supervisor::stop_leftovers(&instance).await?;
-        disk::release_leftovers(project, &name).await;
-        instance.remove()?;
-    }
-    Ok(())
 }
