@@ -4,6 +4,7 @@ use crate::execute::{Actor, Context, IdempotencyKey};
 use chrono::DateTime;
 use events::{
     Aggregate, Currency, Money, Role,
+    account::{Account, Profile},
     ids::{AccountId, AuthSessionId},
     tenant::DEFAULT_TENANT,
 };
@@ -53,4 +54,18 @@ pub(crate) fn given<A: Aggregate>(history: impl IntoIterator<Item = A::Event>) -
 /// An amount in euro cents.
 pub(crate) const fn euro(amount_minor: i64) -> Money {
     Money { amount_minor, currency: Currency::EUR }
+}
+
+/// A learner's account that nothing is wrong with.
+pub(crate) fn account() -> Account {
+    let profile = Profile {
+        role: Role::Learner,
+        email: Some("ada@example.org".to_owned()),
+        username: None,
+        first_name: None,
+        last_name: None,
+        bio: None,
+        avatar_url: None,
+    };
+    Account { profile: Some(profile), is_active: true, portal_access: true, ..Account::default() }
 }

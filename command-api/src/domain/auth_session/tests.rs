@@ -1,25 +1,12 @@
 //! The rules of sessions, as given/when/then.
 
 use super::*;
-use crate::domain::given::{ADA, BOB, ada_as, given, nobody, signed_in};
-use events::{Role, account::Profile, ids::AuthSessionId};
+use crate::domain::given::{ADA, BOB, account, ada_as, given, nobody, signed_in};
+use events::{Role, ids::AuthSessionId};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 const LIFETIMES: Lifetimes = Lifetimes { full: TimeDelta::days(7), set_password: TimeDelta::minutes(15) };
 const FRESH: PresentedToken = PresentedToken { was_used: false, expires_at: DateTime::<Utc>::MAX_UTC };
-
-fn account() -> Account {
-    let profile = Profile {
-        role: Role::Learner,
-        email: Some("ada@example.org".to_owned()),
-        username: None,
-        first_name: None,
-        last_name: None,
-        bio: None,
-        avatar_url: None,
-    };
-    Account { profile: Some(profile), is_active: true, portal_access: true, ..Account::default() }
-}
 
 fn log_in(account: &Account) -> Result<Vec<AuthSessionEvent>, Refusal> {
     let command = Command::LogIn { account_id: ADA, account, lifetimes: LIFETIMES };

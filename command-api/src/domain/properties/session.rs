@@ -3,14 +3,14 @@
 use crate::{
     domain::{
         auth_session::{self, Command, Lifetimes, PresentedToken},
-        given,
+        given::{self, account},
     },
     execute::{Actor, Context},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{
     Aggregate, Role,
-    account::{Account, Profile},
+    account::Account,
     auth_session::{AuthSession, AuthSessionEvent, EndReason, SessionScope},
     ids::AuthSessionId,
 };
@@ -61,19 +61,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(Step::MustSetPassword),
     ];
     prop::collection::vec(step, 0..40)
-}
-
-fn account() -> Account {
-    let profile = Profile {
-        role: Role::Learner,
-        email: Some("ada@example.org".to_owned()),
-        username: None,
-        first_name: None,
-        last_name: None,
-        bio: None,
-        avatar_url: None,
-    };
-    Account { profile: Some(profile), is_active: true, portal_access: true, ..Account::default() }
 }
 
 /// What has happened to the session, and what its person holds.
