@@ -53,6 +53,29 @@ pub enum Error {
     /// A migration failed.
     #[error("cannot migrate the {} database: its user must own it and be allowed to create roles", .0.schema())]
     Migrate(Database, #[source] MigrateError),
+    /// The database is of another state of this program.
+    #[error(
+        "migration {version:04} of the {} database was applied, and is another one here: migrate it with the version \
+         that it was made with, or begin anew (`cargo ops up --fresh`)",
+        .database.schema()
+    )]
+    Changed {
+        /// Which database.
+        database: Database,
+        /// The migration's number.
+        version: i64,
+    },
+    /// The database is of a newer version of this program.
+    #[error(
+        "migration {version:04} of the {} database is not known here: a newer version has migrated it; use that",
+        .database.schema()
+    )]
+    Unknown {
+        /// Which database.
+        database: Database,
+        /// The migration's number.
+        version: i64,
+    },
     /// `status` found something that is not applied.
     #[error("not everything is applied as it stands here")]
     Behind,
@@ -114,9 +137,21 @@ fn line(database: Database, status: &Status) -> String {
 /// Brings one database to today's schema; the answer is what was applied.
 pub async fn up(database: Database, url: &Secret) -> Result<Vec<i64>, Error> {
     let mut connection = connect(database, url).await?;
-    let applied = migrate::up(&mut connection, database).await.map_err(|source| Error::Migrate(database, source))?;
+    let applied = apply(&mut connection, database).await;
     close(connection).await;
-    Ok(applied)
+    applied
+}
+
+async fn apply(connection: &mut PgConnection, database: Database) -> Result<Vec<i64>, Error> {
+    let failed = |source| Error::Migrate(database, source);
+    for Status { version, state, .. } in migrate::status(connection, database).await.map_err(failed)? {
+        match state {
+            State::Applied | State::Pending => {}
+            State::Changed => return Err(Error::Changed { database, version }),
+            State::Unknown => return Err(Error::Unknown { database, version }),
+        }
+    }
+    migrate::up(connection, database).await.map_err(failed)
 }
 
 async fn status(database: Database, url: &Secret) -> Result<Vec<Status>, Error> {
