@@ -5,8 +5,10 @@
 use crate::{metrics, tail::Tail};
 use events::{
     Recorded,
-    log::{Append, LogError, LogWriter, Outcome},
+    log::{self, Append, LogError, Outcome},
 };
+use ops::database::Kept;
+use sqlx::PgPool;
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -48,9 +50,9 @@ pub struct Appender {
 impl Appender {
     /// Starts the task. It ends when the last `Appender` is dropped and all that waited is answered. `head` learns
     /// every position that is reached, `tail` the events.
-    pub fn start(writer: LogWriter, head: watch::Sender<i64>, tail: Tail) -> (Self, JoinHandle<()>) {
+    pub fn start(pool: PgPool, head: watch::Sender<i64>, tail: Tail) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(Log { writer, head, tail }, waiting));
+        let task = tokio::spawn(run(Log { connection: Kept::new(pool), head, tail }, waiting));
         (Self { queue }, task)
     }
 
@@ -64,12 +66,12 @@ impl Appender {
 
 /// Where commands go, and who learns of it.
 struct Log {
-    writer: LogWriter,
+    connection: Kept,
     head: watch::Sender<i64>,
     tail: Tail,
 }
 
-async fn run(log: Log, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(mut log: Log, mut queue: mpsc::Receiver<Waiting>) {
     let mut waiting = VecDeque::new();
     let mut arrived = Vec::with_capacity(MAX_BATCH);
     loop {
@@ -87,7 +89,7 @@ async fn run(log: Log, mut queue: mpsc::Receiver<Waiting>) {
         waiting.extend(arrived.drain(..));
         metrics::append_queue(queue.len() + waiting.len());
         let batch = take_independent(&mut waiting);
-        append(&log, batch).await;
+        append(&mut log, batch).await;
     }
 }
 
@@ -143,10 +145,10 @@ fn names_of(command: &Append) -> Vec<Vec<u8>> {
     claims.chain(releases).chain(request).chain(sessions).collect()
 }
 
-async fn append(log: &Log, batch: Vec<Waiting>) {
+async fn append(log: &mut Log, batch: Vec<Waiting>) {
     let started = Instant::now();
     let commands: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
-    match log.writer.append(&commands).await {
+    match write(&mut log.connection, &commands).await {
         Ok(outcomes) => {
             metrics::appended(commands.len(), started.elapsed());
             let mut committed = Vec::new();
@@ -176,6 +178,14 @@ async fn append(log: &Log, batch: Vec<Waiting>) {
             }
         }
     }
+}
+
+/// The connection is kept where all went well; else the pool finds out what is left of it.
+async fn write(kept: &mut Kept, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+    let mut connection = kept.take().await?;
+    let outcomes = log::append(&mut *connection, commands).await?;
+    kept.keep(connection);
+    Ok(outcomes)
 }
 
 /// A command's events stand one after the other, the last at `position`.

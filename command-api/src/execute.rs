@@ -31,7 +31,7 @@ use events::{
 };
 use futures::future::BoxFuture;
 use ops::problem::{self, Problem};
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 use uuid::Uuid;
 
 /// How often a command is decided before its caller is told that others were faster.
@@ -43,9 +43,11 @@ const RETRY_AFTER: u64 = 2;
 /// future of an async closure may move between threads (rust-lang/rust#110338), which a handler's has to.
 pub type Deciding<'w> = BoxFuture<'w, Result<Reply, Problem>>;
 
-/// Carries out commands; cheap to clone.
+/// Carries out commands; clones share everything.
 #[derive(Clone)]
-pub struct Executor {
+pub struct Executor(Arc<Shared>);
+
+struct Shared {
     log: LogReader,
     appender: Appender,
     cache: Cache,
@@ -56,13 +58,13 @@ pub struct Executor {
 impl Executor {
     /// An executor over the log.
     pub fn new(log: LogReader, appender: Appender) -> Self {
-        Self { log, appender, cache: Cache::default(), in_flight: InFlight::default(), refusals: Refusals::default() }
+        Self::recording(log, appender, Refusals::default())
     }
 
-    /// What it refuses is recorded from now on.
-    #[must_use]
-    pub fn recording(self, refusals: Refusals) -> Self {
-        Self { refusals, ..self }
+    /// An executor over the log that records what it refuses.
+    pub fn recording(log: LogReader, appender: Appender, refusals: Refusals) -> Self {
+        let (cache, in_flight) = (Cache::default(), InFlight::default());
+        Self(Arc::new(Shared { log, appender, cache, in_flight, refusals }))
     }
 
     /// A stream as it is remembered, or, where `trust_cache` is false, as the log has it. Nothing is asserted by that.
@@ -77,7 +79,7 @@ impl Executor {
 
     /// Records that somebody was refused, where no decision was made. `account_id` is whom they wanted to be.
     pub fn refused(&self, context: &Context, command: &'static str, problem: &Problem, account_id: Option<AccountId>) {
-        self.refusals.record(Refused {
+        self.0.refusals.record(Refused {
             tenant_id: context.tenant_id,
             command,
             problem: problem.slug(),
@@ -90,8 +92,8 @@ impl Executor {
     }
 
     /// The log that it decides on.
-    pub const fn log(&self) -> &LogReader {
-        &self.log
+    pub fn log(&self) -> &LogReader {
+        &self.0.log
     }
 
     /// A stream as the log has it now, for whoever only looks.
@@ -137,7 +139,7 @@ impl Executor {
         D: for<'w> Fn(&'w mut Work<'a>) -> Deciding<'w> + Sync,
     {
         let _in_flight = match &context.idempotency {
-            Some(key) => Some(self.in_flight.enter(context, key).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),
+            Some(key) => Some(self.0.in_flight.enter(context, key).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),
             None => None,
         };
         let mut trust_cache = true;
@@ -172,11 +174,11 @@ impl Executor {
             response: reply.to_record(version),
         });
         let taken = std::mem::take(&mut finished.taken);
-        match self.appender.append(finished.append).await {
+        match self.0.appender.append(finished.append).await {
             Ok(Outcome::Committed { position }) => {
-                self.cache.extend(finished.folded);
+                self.0.cache.extend(finished.folded);
                 for (subject, key) in finished.fresh_keys {
-                    self.log.keyring().remember(subject, key);
+                    self.0.log.keyring().remember(subject, key);
                 }
                 Ok(Appended::Answer(reply.answer(version, position)))
             }
@@ -203,7 +205,7 @@ impl Executor {
             context.actor_or_nil(),
             key.key,
         )
-        .fetch_optional(self.log.pool());
+        .fetch_optional(self.0.log.pool());
         match bounded(found).await? {
             None => Ok(None),
             Some(first) if first.request_hash == key.request_hash => {

@@ -22,10 +22,14 @@ pub mod wellknown;
 
 use crate::state::State;
 use axum::{
-    Router, middleware,
+    Router,
     routing::{delete, get, patch, post},
 };
-use ops::{health, http::Edge, problem::ProblemType};
+use ops::{
+    health,
+    http::{Around, Edge},
+    problem::ProblemType,
+};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// What the learning stems refuse.
@@ -40,7 +44,7 @@ pub const LEARNING_PROBLEMS: [&[ProblemType]; 6] = [
 
 /// Every route, with the edge around it; the Swagger UI at `/docs` where it is asked for.
 pub fn router(state: State, edge: Edge, docs: bool) -> Router {
-    let commands = commands().layer(middleware::from_fn(context::digest_request));
+    let commands = commands().layer(Around(context::Digesting));
     let mut router = commands.merge(uploads()).merge(reads()).with_state(state);
     if docs {
         router = router.merge(swagger_ui());

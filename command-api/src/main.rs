@@ -14,14 +14,14 @@ use command_api::{
     refusals::Refusals,
     relay::Relay,
     revocation,
-    state::State,
+    state::{Parts, State},
     sweep,
     tail::Tail,
     tenancy,
 };
 use events::{
     bus::{Bus, BusError},
-    log::{InvalidMasterKey, Keyring, LogReader, LogWriter, MasterKey},
+    log::{InvalidMasterKey, Keyring, LogReader, MasterKey},
 };
 use ops::{
     config::ConfigError,
@@ -99,14 +99,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let log = LogReader::new(pool.clone(), keyring.clone());
     let (head, head_moves) = watch::channel(0);
     let tail = Tail::default();
-    let (appender, appending) = Appender::start(LogWriter::new(pool.clone()), head, tail.clone());
+    let (appender, appending) = Appender::start(pool.clone(), head, tail.clone());
 
     let passwords = Passwords::start(config.password_cost, config.password_policy)?;
     let (signer, verifier) = keys::start(&config)?;
     let ended = verifier.ended_sessions().clone();
     let health = Arc::new(health(&shutdown, &pool, &bus, &passwords, &ended));
     let (refusals, recorder) = Refusals::new(config.limits.refusal_window);
-    let executor = Executor::new(log.clone(), appender).recording(refusals);
+    let executor = Executor::recording(log.clone(), appender, refusals);
     shutdown.spawn("refusals", recorder.run(executor.clone(), shutdown.token()));
     let (failures, counting) = Failures::start(executor.clone(), config.limits.lockout, shutdown.token());
     shutdown.spawn("failed log-ins", counting);
@@ -121,7 +121,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     shutdown.spawn("keys", async move { keys::follow(&key_config, tokens.0, tokens.1, stop).await });
     let imports = Imports::new(pool.clone(), keyring.clone(), executor.clone());
     shutdown.spawn("imports", imports.clone().run(shutdown.token()));
-    let state = State {
+    let state = State::new(Parts {
         executor,
         imports,
         keyring,
@@ -135,7 +135,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         recovery,
         settings: Arc::new(config.settings.clone()),
         health: health.clone(),
-    };
+    });
     let app = http::router(state, Edge::from(&config.http), config.http.docs);
     let operations = ops::http::operations_router(&health, &metrics);
     ops::http::serve(config.http.listen_address, app, config.operations.operations_address, operations, &shutdown)

@@ -13,6 +13,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use events::{
     Personal,
+    envelope::hex,
     ids::{AccountId, RefusalId, TenantId},
     refusal::{Refusal, RefusalEvent},
 };
@@ -220,7 +221,7 @@ fn network(address: &str) -> String {
 /// The first 64 bits of a keyed digest, in hexadecimal: enough to see that two are the same.
 fn origin(executor: &Executor, network: &str) -> String {
     let digest = executor.log().keyring().claim_digest("origin", network);
-    digest.iter().take(8).fold(String::with_capacity(16), |text, byte| format!("{text}{byte:02x}"))
+    hex(&digest[..8])
 }
 
 #[cfg(test)]

@@ -16,15 +16,23 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Advisory lock of the relay that publishes: "relay" in ASCII.
 const LEADER_LOCK: i64 = 0x0072_656c_6179;
 /// Events read and sent before their acknowledgements are awaited.
 const MAX_BATCH: u16 = 500;
-/// How often a standby tries to take over, and an idle leader looks whether the stream is still there.
+/// How often a standby tries to take over, and an idle leader looks whether the stream is still there, and whether the
+/// log holds what nothing told it of. So often, too, operators are told how far publishing has come.
 const IDLE: Duration = Duration::from_secs(1);
+/// Whoever does not know how far the log goes reads it until there is no more.
+const UNKNOWN: i64 = i64::MAX;
+/// How long what another process may have appended is left, since it may be one's own.
+const OWN_ECHO: Duration = Duration::from_millis(2);
 /// How long to wait after a failure.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
@@ -140,9 +148,9 @@ impl Relay {
         self.published = None;
         self.tail.want(true);
         let mut notified = bounded(listen(self.log.pool())).await.map_err(RelayError::Lock)?;
+        // How far the log goes, as far as anybody told; there may always be more.
+        let mut known_head = UNKNOWN;
         loop {
-            // Seen before the step, so that what is appended during it wakes the next one.
-            let known_head = *head.borrow_and_update();
             let cut_off = cut_off(self.bus.clone(), stop);
             let stepped = tokio::select! {
                 stepped = self.step() => stepped,
@@ -154,31 +162,35 @@ impl Relay {
                     self.failed(&error);
                     let _ = timeout(BACK_OFF, stop.cancelled()).await;
                     lock.check().await?;
+                    known_head = UNKNOWN;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             self.worked();
             let published = self.published.unwrap_or(0);
-            metrics::relay(true, published, published.max(known_head));
-            if count > 0 {
+            let appended = *head.borrow_and_update();
+            metrics::relay(true, published, published.max(appended));
+            lock.record(published).await?;
+            known_head = known_head.max(appended);
+            // At the stop nobody is waited for, and the log is read to its end.
+            if count > 0 && (published < known_head || stop.is_cancelled()) {
                 continue;
             }
-            lock.record(published).await?;
             if stop.is_cancelled() {
                 lock.release().await;
                 return Ok(());
             }
-            tokio::select! {
-                _ = head.changed() => {}
-                _ = notified.recv() => {}
-                () = stop.cancelled() => {}
+            known_head = tokio::select! {
+                told = told_of_more(head, &mut notified, published) => told,
+                () = stop.cancelled() => UNKNOWN,
                 () = tokio::time::sleep(IDLE) => {
                     lock.check().await?;
                     // An idle moment is the time to see whether the stream still has what it had.
                     self.published = None;
+                    UNKNOWN
                 }
-            }
+            };
         }
     }
 
@@ -194,6 +206,28 @@ impl Relay {
     fn worked(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("the relay publishes again");
+        }
+    }
+}
+
+/// Returns when the log goes further than to the position, by what this process appended or what others notify; and how
+/// far.
+async fn told_of_more(head: &mut watch::Receiver<i64>, notified: &mut PgListener, position: i64) -> i64 {
+    loop {
+        tokio::select! {
+            Ok(()) = head.changed() => {}
+            notification = notified.recv() => {
+                let told = notification.ok().and_then(|told| told.payload().parse().ok()).unwrap_or(UNKNOWN);
+                // A process hears of its own appends too, often before the appender has heard of them.
+                let heard = timeout(OWN_ECHO, head.wait_for(|head| *head >= told)).await;
+                if !matches!(heard, Ok(Ok(_))) && told > position {
+                    return told;
+                }
+            }
+        }
+        let appended = *head.borrow_and_update();
+        if appended > position {
+            return appended;
         }
     }
 }
@@ -216,7 +250,10 @@ async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
 }
 
 /// The lead: a session's advisory lock, held by a connection of its own.
-struct Lock(PgConnection);
+struct Lock {
+    connection: PgConnection,
+    recorded: Option<(i64, Instant)>,
+}
 
 impl Lock {
     async fn try_take(pool: &PgPool) -> Result<Option<Self>, RelayError> {
@@ -225,7 +262,7 @@ impl Lock {
         let taken = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "taken!""#, LEADER_LOCK)
             .fetch_one(&mut connection);
         if bounded(taken).await.map_err(RelayError::Lock)? {
-            return Ok(Some(Self(connection)));
+            return Ok(Some(Self { connection, recorded: None }));
         }
         let _ = connection.close().await;
         Ok(None)
@@ -233,11 +270,14 @@ impl Lock {
 
     /// Whether the connection, and so the lock, is still there.
     async fn check(&mut self) -> Result<(), RelayError> {
-        bounded(self.0.ping()).await.map_err(RelayError::Lock)
+        bounded(self.connection.ping()).await.map_err(RelayError::Lock)
     }
 
-    /// Tells operators how far publishing has come.
+    /// Tells operators how far publishing has come, now and then.
     async fn record(&mut self, position: i64) -> Result<(), RelayError> {
+        if self.recorded.is_some_and(|(recorded, at)| recorded == position || at.elapsed() < IDLE) {
+            return Ok(());
+        }
         let recorded = sqlx::query!(
             "update log.relay
              set position = $1,
@@ -245,12 +285,13 @@ impl Lock {
              where position <> $1",
             position
         )
-        .execute(&mut self.0);
+        .execute(&mut self.connection);
         bounded(recorded).await.map_err(RelayError::Lock)?;
+        self.recorded = Some((position, Instant::now()));
         Ok(())
     }
 
     async fn release(self) {
-        let _ = self.0.close().await;
+        let _ = self.connection.close().await;
     }
 }

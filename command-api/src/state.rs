@@ -18,11 +18,29 @@ use ops::{
     health::Health,
     tokens::{Signer, Verifier},
 };
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, ops::Deref, sync::Arc};
 
-/// Everything that a handler may need.
-#[derive(Clone, FromRef)]
-pub struct State {
+/// Everything that a handler may need. The router clones it for each request: clones share it.
+#[derive(Clone)]
+pub struct State(Arc<Parts>);
+
+impl State {
+    /// Of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for State {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a [`State`] is made of.
+pub struct Parts {
     /// Decides and appends.
     pub executor: Executor,
     /// Keys of the people in the log, and digests of the names that they claim.
@@ -49,6 +67,32 @@ pub struct State {
     pub settings: Arc<Settings>,
     /// Whether this process is ready.
     pub health: Arc<Health>,
+}
+
+macro_rules! given_by_itself {
+    ($($part:ident: $type:ty),* $(,)?) => {
+        $(impl FromRef<State> for $type {
+            fn from_ref(state: &State) -> Self {
+                state.$part.clone()
+            }
+        })*
+    };
+}
+
+given_by_itself! {
+    executor: Executor,
+    keyring: Keyring,
+    verifier: Verifier,
+    signer: Signer,
+    passwords: Passwords,
+    imports: Imports,
+    login_limits: LoginLimits,
+    reset_limits: ResetLimits,
+    registration_limits: RegistrationLimits,
+    failures: Failures,
+    recovery: Recovery,
+    settings: Arc<Settings>,
+    health: Arc<Health>,
 }
 
 /// How often anyone may try to log in: to one account, from wherever, and from one address, to whichever account.

@@ -147,6 +147,8 @@ impl Bus {
                 ack_policy: AckPolicy::All,
                 max_ack_pending: MAX_UNACKNOWLEDGED,
                 inactive_threshold: INACTIVE,
+                // Whoever follows knows by its checkpoint where it was.
+                memory_storage: true,
                 ..pull::Config::default()
             })
             .await

@@ -12,7 +12,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Names one stream: what kind of thing, and which.
@@ -150,7 +150,7 @@ impl Place {
             stream,
             version,
             event_type,
-            data: canonical.and_then(Json::parse).map_err(LogError::Canonical)?,
+            data: canonical.map(Json::of_text).map_err(LogError::Canonical)?,
             metadata: Json::of(&metadata).map_err(LogError::Canonical)?,
             // The log keeps microseconds; a hash over more could never be verified.
             recorded_at: recorded_at.trunc_subsecs(6),
@@ -251,11 +251,7 @@ impl Recorded {
 
     /// The stored hash in hexadecimal.
     pub fn leaf_hash_hex(&self) -> String {
-        self.leaf_hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&self.leaf_hash)
     }
 
     /// Whether the stored hash is that of the stored content.
@@ -287,6 +283,13 @@ impl Recorded {
 pub fn leaf_hash(event: &Value) -> Result<[u8; 32], serde_json::Error> {
     let canonical = serde_json_canonicalizer::to_vec(event)?;
     Ok(Sha256::new().chain_update([0]).chain_update(canonical).finalize().into())
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    digits.map(char::from).collect()
 }
 
 /// A header's name without what marks it as an attribute.

@@ -26,6 +26,11 @@ impl Json {
         Ok(Self(text.into()))
     }
 
+    /// Takes text that is known to be one value of JSON.
+    pub(crate) fn of_text(text: String) -> Self {
+        Self(text.into())
+    }
+
     /// Writes a value. What `serde_json` holds in a [`Value`] comes with the members of objects in order.
     pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::to_string(value).map(|text| Self(text.into()))

@@ -2,6 +2,8 @@
 //!
 //! SQL is left to those who use it; migrations are in `migrate`.
 
+mod kept;
+
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
@@ -10,6 +12,7 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
+pub use self::kept::Kept;
 use crate::{config::Secret, problem::Problem};
 
 /// The longest that a request waits for a connection; after it the answer is 503.
@@ -61,7 +64,28 @@ pub fn connect(
     application_name: &str,
 ) -> Result<PgPool, DatabaseError> {
     let options = connect_options(url, role, application_name)?;
-    let pool = PgPoolOptions::new()
+    // A statement that was given up leaves its answer to be waited for, which may never come; where it was the begin of
+    // a transaction, that is open.
+    let cleared = pool_options(max_connections)
+        .after_release(|connection, _| Box::pin(async move { clear(connection).await.map(|()| true) }));
+    Ok(cleared.connect_lazy_with(options))
+}
+
+/// As [`connect`], for those who only read, and who end what may have been left open before they begin: a connection
+/// comes back as it is.
+pub fn connect_readers(
+    url: &Secret,
+    role: Option<&str>,
+    max_connections: u32,
+    application_name: &str,
+) -> Result<PgPool, DatabaseError> {
+    // Most often nothing was left open, which the server would mention each time.
+    let options = connect_options(url, role, application_name)?.options([("client_min_messages", "error")]);
+    Ok(pool_options(max_connections).connect_lazy_with(options))
+}
+
+fn pool_options(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
@@ -76,10 +100,6 @@ pub fn connect(
                 Ok(true)
             })
         })
-        // A statement that was given up leaves its answer to be waited for, which may never come; where it was the begin of
-        // a transaction, that is open.
-        .after_release(|connection, _| Box::pin(async move { clear(connection).await.map(|()| true) }));
-    Ok(pool.connect_lazy_with(options))
 }
 
 /// Ends a transaction that nobody knows of. Where there is none, none is left; neither is worth a warning.

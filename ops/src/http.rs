@@ -4,6 +4,7 @@
 //! catch for panics (`guard`); then the routes. How a process listens is in `serve`. TLS, and with it HSTS, is left to
 //! the gateway, which alone knows that the way to the browser is encrypted.
 
+mod middleware;
 mod serve;
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -11,16 +12,19 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, OriginalUri, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, OriginalUri, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
+use tower::ServiceBuilder;
 use tower_http::{cors::CorsLayer, sensitive_headers::SetSensitiveRequestHeadersLayer};
 use tracing::Instrument;
 
-pub use self::serve::{Listening, ServeError, operations_router, serve, serve_operations};
+pub use self::{
+    middleware::{Around, Middleware, Next, Surrounded, answer},
+    serve::{Listening, ServeError, operations_router, serve, serve_operations},
+};
 use crate::{
     config::{HttpArgs, Origins},
     context::{CORRELATION_ID, REQUEST_ID, RequestContext, TRACEPARENT},
@@ -90,14 +94,17 @@ impl From<&HttpArgs> for Edge {
 pub fn layers(router: Router, edge: Edge) -> Router {
     let cors = cors(&edge.origins);
     let edge = Arc::new(edge);
+    // All of it is one layer, since the router boxes and clones each that it is given for every request.
+    let stack = ServiceBuilder::new()
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE, IDEMPOTENCY_KEY]))
+        .layer(Around(Observe(edge.clone())))
+        .layer(cors)
+        .layer(Around(Guard(edge.clone())))
+        .layer(DefaultBodyLimit::max(edge.max_body_bytes));
     router
         .method_not_allowed_fallback(async || Problem::new(METHOD_NOT_ALLOWED))
         .fallback(async || Problem::not_found())
-        .layer(DefaultBodyLimit::max(edge.max_body_bytes))
-        .layer(middleware::from_fn_with_state(edge.clone(), guard))
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(edge, observe))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE, IDEMPOTENCY_KEY]))
+        .layer(stack)
 }
 
 fn cors(origins: &Origins) -> CorsLayer {
@@ -129,7 +136,16 @@ fn cors(origins: &Origins) -> CorsLayer {
 }
 
 /// Gives the request its context, and completes, logs and counts the answer.
-async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+#[derive(Clone)]
+struct Observe(Arc<Edge>);
+
+impl Middleware for Observe {
+    async fn handle(self, request: Request, next: impl Next) -> Response {
+        observe(&self.0, request, next).await
+    }
+}
+
+async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response {
     let measured = HttpMetrics::arrived();
     let context = RequestContext::read(request.headers(), request.extensions(), edge.trusted_proxies);
     let method = method_name(request.method());
@@ -142,7 +158,7 @@ async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: Next
     // At the level of errors, so that no filter takes the request's id away from the lines that it lets through.
     let span = tracing::error_span!("request", request_id = context.request_id, trace_id = context.trace_id);
     async {
-        let mut response = next.run(request).await;
+        let mut response = answer(next, request).await;
         let status = response.status().as_u16();
         if let Some(problem) = problem::of_response(&response) {
             count_refusal(problem.slug());
@@ -183,7 +199,16 @@ fn put_headers(headers: &mut HeaderMap, context: &RequestContext) {
 }
 
 /// Bounds a request's headers, body and time, and turns a panic into an answer.
-async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+#[derive(Clone)]
+struct Guard(Arc<Edge>);
+
+impl Middleware for Guard {
+    async fn handle(self, request: Request, next: impl Next) -> Response {
+        guard(&self.0, request, next).await
+    }
+}
+
+async fn guard(edge: &Edge, request: Request, next: impl Next) -> Response {
     let header_bytes: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len()).sum();
     if header_bytes > MAX_HEADER_BYTES {
@@ -192,7 +217,7 @@ async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> R
     if declared_length(request.headers()).is_some_and(|length| length > edge.max_body_of(&request)) {
         return Problem::new(PAYLOAD_TOO_LARGE).into_response();
     }
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let handled = AssertUnwindSafe(answer(next, request)).catch_unwind();
     match tokio::time::timeout(edge.request_timeout, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => panicked(&*panic),

@@ -8,7 +8,7 @@ use events::{
     log::LogError,
 };
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Events taken from the bus at a time, and from the log.
@@ -18,6 +18,10 @@ const LOG_BATCH: i64 = 1_000;
 const AHEAD: u16 = WINDOW / 2;
 /// How long the bus may be silent before the log is asked.
 const SILENCE: Duration = Duration::from_secs(1);
+/// What is delivered is taken so far apart, all at once: each time costs, however little there is.
+const TAKEN_APART: Duration = Duration::from_millis(2);
+/// How often the server is told what is dealt with.
+const ACKNOWLEDGED_APART: Duration = Duration::from_millis(250);
 /// How often the log is asked while the bus is not there.
 const WITHOUT_BUS: Duration = Duration::from_millis(250);
 /// How long to leave the bus alone after it failed.
@@ -27,7 +31,16 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Follows the log until the stop. While this process applies no projection it rests.
 pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
-    let mut follower = Follower { feed, bus, subscription: None, resubscribe_at: Instant::now(), is_told: false };
+    let now = Instant::now();
+    let mut follower = Follower {
+        feed,
+        bus,
+        subscription: None,
+        resubscribe_at: now,
+        take_at: now,
+        acknowledge_at: now,
+        is_told: false,
+    };
     while !stop.is_cancelled() {
         let Some(foremost) = follower.feed.foremost() else {
             follower.subscription = None;
@@ -56,6 +69,8 @@ struct Follower {
     bus: Bus,
     subscription: Option<Subscription>,
     resubscribe_at: Instant,
+    take_at: Instant,
+    acknowledge_at: Instant,
     /// Whether the log says already that the bus does not deliver.
     is_told: bool,
 }
@@ -91,7 +106,12 @@ impl Follower {
             sleep(WITHOUT_BUS).await;
             return Vec::new();
         };
-        subscription.ack_through(self.feed.settled()).await;
+        sleep_until(self.take_at).await;
+        self.take_at = Instant::now() + TAKEN_APART;
+        if Instant::now() >= self.acknowledge_at {
+            subscription.ack_through(self.feed.settled()).await;
+            self.acknowledge_at = Instant::now() + ACKNOWLEDGED_APART;
+        }
         match subscription.next_batch(BATCH, patience).await {
             Ok(delivered) => delivered,
             Err(error) => {

@@ -9,27 +9,18 @@ use crate::{
     parked::Parked,
     run::{Manner, Runner, StepError, apply_entries},
 };
-use ops::database::bounded;
-use sqlx::{Acquire, PgPool, Postgres, Transaction, pool::PoolConnection};
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use ops::database::{Kept, bounded};
+use sqlx::{Acquire, PgPool, Postgres, Transaction};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 /// Applies many projections at once.
 #[derive(Debug)]
 pub struct Lockstep {
     runners: Vec<Runner>,
-    read: PgPool,
     feed: Feed,
     batch_size: usize,
-    /// Kept from step to step, since giving it back and asking for it costs as much as a statement; and when it was used.
-    kept: Option<(PoolConnection<Postgres>, Instant)>,
+    connection: Kept,
 }
-
-/// A connection that nobody has used for so long goes back: the pool asks whether it is still there.
-const RESTS_AFTER: Duration = Duration::from_millis(500);
 
 /// What one step did.
 #[derive(Debug)]
@@ -59,7 +50,7 @@ enum Attempt {
 impl Lockstep {
     /// Nobody yet, on the read database, fed by `feed`, at most `batch_size` events a step.
     pub const fn new(read: PgPool, feed: Feed, batch_size: usize) -> Self {
-        Self { runners: Vec::new(), read, feed, batch_size, kept: None }
+        Self { runners: Vec::new(), feed, batch_size, connection: Kept::new(read) }
     }
 
     /// From the next step on this projection is applied with the others. One that is further behind than a batch is let
@@ -87,7 +78,7 @@ impl Lockstep {
     pub(crate) fn release(&mut self, whom: impl Fn(&'static str) -> bool) -> Vec<Runner> {
         let released = self.runners.extract_if(.., |runner| whom(runner.name())).collect();
         if self.runners.is_empty() {
-            self.kept = None;
+            self.connection.release();
         }
         released
     }
@@ -134,19 +125,14 @@ impl Lockstep {
 
     /// The connection stays with this where all went well; else the pool finds out what is left of it.
     async fn attempt(&mut self, batch: &[Arc<Entry>]) -> Result<Attempt, StepError> {
-        // One that rested goes back before another is asked for.
-        let kept = self.kept.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
-        let mut connection = match kept {
-            Some((connection, _)) => connection,
-            None => self.read.acquire().await?,
-        };
+        let mut connection = self.connection.take().await?;
         let mut transaction = bounded(connection.begin()).await?;
         let attempt = self.apply(&mut transaction, batch).await?;
         match attempt {
             Attempt::Applied => transaction.commit().await?,
             Attempt::Unfit(_) => transaction.rollback().await?,
         }
-        self.kept = Some((connection, Instant::now()));
+        self.connection.keep(connection);
         Ok(attempt)
     }
 

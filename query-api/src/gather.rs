@@ -6,13 +6,17 @@
 
 use crate::{
     consistency::behind,
-    snapshot::{BEGIN, Plans, Reader, answer_version, prepare},
+    session::{Plans, Session},
+    snapshot::{Reader, answer_version},
 };
 use axum::response::Response;
 use futures::future::BoxFuture;
-use ops::{database::bounded, problem::Problem};
+use ops::{
+    database::{Kept, bounded},
+    problem::Problem,
+};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{PgConnection, PgPool};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -28,7 +32,7 @@ use uuid::Uuid;
 const QUEUE: usize = 4_096;
 /// Those who are read at once.
 const MAX_BATCH: usize = 256;
-/// A connection that nobody has used for so long is given back: the pool asks whether it is still there.
+/// A reader whom nobody has asked for so long gives its connection back.
 const RESTS_AFTER: Duration = Duration::from_millis(500);
 /// Those who read, each with a connection of its own: one batch is read while the next is gathered.
 const READERS: usize = 2;
@@ -117,7 +121,7 @@ impl<V> Found<V> {
 }
 
 async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
-    let mut kept = None;
+    let mut kept = Kept::new(pool);
     let mut asked = Vec::with_capacity(MAX_BATCH);
     loop {
         let gathered = async { queue.lock().await.recv_many(&mut asked, MAX_BATCH).await };
@@ -125,7 +129,7 @@ async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
             Ok(0) => return,
             Ok(_) => {}
             Err(_) => {
-                kept = None;
+                kept.release();
                 continue;
             }
         }
@@ -134,22 +138,19 @@ async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
             tenants.entry(ask.tenant_id).or_default().push(ask);
         }
         for (tenant_id, asked) in tenants {
-            serve(&pool, &mut kept, tenant_id, asked).await;
+            serve(&mut kept, tenant_id, asked).await;
         }
     }
 }
 
-/// A reader's connection, kept from batch to batch: giving it back and asking for it costs more than a statement.
-type Kept = Option<PoolConnection<Postgres>>;
-
-async fn serve<K: Kind>(pool: &PgPool, kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
+async fn serve<K: Kind>(kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
     let ids: HashSet<Uuid> = asked.iter().map(|ask| ask.id).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    let was_kept = kept.is_some();
-    let mut loaded = load::<K>(pool, kept, tenant_id, &ids).await;
+    let was_kept = kept.is_kept();
+    let mut loaded = load::<K>(kept, tenant_id, &ids).await;
     // Its server may have gone meanwhile, and come back; another connection knows.
     if was_kept && loaded.as_ref().is_err_and(ops::database::is_unavailable) {
-        loaded = load::<K>(pool, kept, tenant_id, &ids).await;
+        loaded = load::<K>(kept, tenant_id, &ids).await;
     }
     match loaded {
         Ok((found, position)) => {
@@ -170,24 +171,17 @@ async fn serve<K: Kind>(pool: &PgPool, kept: &mut Kept, tenant_id: Uuid, asked: 
 /// The connection stays where all went well; else the pool finds out what is left of it. A batch that never ended would
 /// keep its reader for ever, so it is bounded.
 async fn load<K: Kind>(
-    pool: &PgPool,
     kept: &mut Kept,
     tenant_id: Uuid,
     ids: &[Uuid],
 ) -> Result<(HashMap<Uuid, K::Value>, i64), sqlx::Error> {
-    let kept_before = kept.take();
     let (connection, loaded) = bounded(async {
-        let mut connection = match kept_before {
-            Some(connection) => connection,
-            None => pool.acquire().await?,
-        };
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let position = prepare(&mut transaction, tenant_id, K::READS, Plans::Once).await?;
-        let found = K::load(&mut transaction, tenant_id, ids).await?;
-        transaction.commit().await?;
-        Ok((connection, (found.into_iter().collect(), position)))
+        let mut session = Session::begin(kept.take().await?, tenant_id, K::READS, Plans::Once).await?;
+        let found = K::load(session.connection(), tenant_id, ids).await?;
+        let position = session.position();
+        Ok((session.end().await?, (found.into_iter().collect(), position)))
     })
     .await?;
-    *kept = Some(connection);
+    kept.keep(connection);
     Ok(loaded)
 }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod openapi;
 pub mod period;
 pub mod revocation;
+mod session;
 pub mod snapshot;
 pub mod state;
 pub mod tenancy;

@@ -64,7 +64,7 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
 
 fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<State, RunError> {
     let Config { database_url, pool, .. } = config;
-    let reads = database::connect(database_url, pool.role(), pool.database_pool_size, "query-api")?;
+    let reads = database::connect_readers(database_url, pool.role(), pool.database_pool_size, "query-api")?;
     let watching = database::connect(database_url, pool.role(), consistency::CONNECTIONS, "query-api positions")?;
     metrics.watch_pool("read", &reads);
     metrics.spawn_upkeep(shutdown);

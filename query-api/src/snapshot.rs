@@ -5,6 +5,7 @@
 
 use crate::{
     consistency::{Positions, behind, min_position},
+    session::{Plans, Session},
     state::State,
 };
 use axum::{
@@ -18,13 +19,8 @@ use axum::{
 };
 use ops::{http::POSITION, problem::Problem};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-
-pub(crate) const BEGIN: &str = "begin isolation level repeatable read read only";
-
-/// The longest that one statement may take: a request that was given up must not go on in the database.
-const STATEMENT_TIMEOUT: &str = "15s";
 
 /// Opens snapshots for one request, as its headers ask.
 #[derive(Debug, Clone)]
@@ -55,11 +51,11 @@ impl Reader {
 
     /// Begins a transaction in which a tenant's rows of these projections can be read, when they reflect the position
     /// that the request asks for. An empty list stands for every projection.
-    pub async fn open(&self, tenant_id: Uuid, projections: &[&str]) -> Result<Snapshot, Problem> {
+    pub async fn open(&self, tenant_id: Uuid, projections: &[&'static str]) -> Result<Snapshot, Problem> {
         let wanted = self.reach(projections).await?;
         let snapshot = Snapshot::begin(&self.pool, tenant_id, projections).await?;
         match wanted {
-            Some(wanted) if snapshot.position < wanted => Err(behind(wanted, snapshot.position)),
+            Some(wanted) if snapshot.position() < wanted => Err(behind(wanted, snapshot.position())),
             _ => Ok(Snapshot { if_none_match: self.if_none_match.clone(), ..snapshot }),
         }
     }
@@ -73,74 +69,28 @@ impl Reader {
     }
 }
 
-/// How statements are planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Plans {
-    /// For each statement's values, because a plan for any values cannot leave out the filters that were not given.
-    ForValues,
-    /// Once, by keys. The tables may be empty then, so that everything is looked up by an index, whatever their size.
-    Once,
-}
-
-impl Plans {
-    /// `plan_cache_mode` and `enable_seqscan`.
-    const fn settings(self) -> (&'static str, &'static str) {
-        match self {
-            Self::ForValues => ("force_custom_plan", "on"),
-            Self::Once => ("force_generic_plan", "off"),
-        }
-    }
-}
-
-/// Binds the transaction to its tenant and its bounds, and reads the position that it reflects: the lowest of the
-/// projections' positions.
-pub(crate) async fn prepare(
-    connection: &mut PgConnection,
-    tenant_id: Uuid,
-    projections: &[&str],
-    plans: Plans,
-) -> Result<i64, sqlx::Error> {
-    let (plan_cache_mode, enable_seqscan) = plans.settings();
-    let prepared = sqlx::query!(
-        r#"select set_config('registrar.tenant_id', $1, true) as tenant,
-                  set_config('statement_timeout', $2, true) as bound,
-                  set_config('plan_cache_mode', $4, true) as plans,
-                  set_config('enable_seqscan', $5, true) as seqscan,
-                  (select coalesce(min(position), 0)
-                   from read.projections
-                   where cardinality($3::text[]) = 0
-                      or name = any($3)) as "position!""#,
-        tenant_id.to_string(),
-        STATEMENT_TIMEOUT,
-        projections as _,
-        plan_cache_mode,
-        enable_seqscan,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(prepared.position)
-}
-
 /// One moment of a tenant's read models.
 #[derive(Debug)]
 pub struct Snapshot {
-    transaction: Transaction<'static, Postgres>,
+    session: Session,
     tenant_id: Uuid,
-    position: i64,
     if_none_match: Option<HeaderValue>,
 }
 
 impl Snapshot {
     /// Begins a transaction in which a tenant's rows of these projections can be read.
-    pub(crate) async fn begin(pool: &PgPool, tenant_id: Uuid, projections: &[&str]) -> Result<Self, sqlx::Error> {
-        let mut transaction = pool.begin_with(BEGIN).await?;
-        let position = prepare(&mut transaction, tenant_id, projections, Plans::ForValues).await?;
-        Ok(Self { transaction, tenant_id, position, if_none_match: None })
+    pub(crate) async fn begin(
+        pool: &PgPool,
+        tenant_id: Uuid,
+        projections: &[&'static str],
+    ) -> Result<Self, sqlx::Error> {
+        let session = Session::begin(pool.acquire().await?, tenant_id, projections, Plans::ForValues).await?;
+        Ok(Self { session, tenant_id, if_none_match: None })
     }
 
     /// Where statements are executed.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+        self.session.connection()
     }
 
     /// The tenant, for every `where`.
@@ -150,18 +100,18 @@ impl Snapshot {
 
     /// The position that it reflects.
     pub const fn position(&self) -> i64 {
-        self.position
+        self.session.position()
     }
 
     /// 404, as of this position.
     pub fn not_found(&self) -> Problem {
-        Problem::not_found().header(POSITION, self.position.into())
+        Problem::not_found().header(POSITION, self.position().into())
     }
 
     /// The answer, with the position that it reflects.
     pub async fn answer<B: IntoResponse>(self, body: B) -> Result<Answer, Problem> {
-        let position = self.position;
-        self.transaction.commit().await?;
+        let position = self.position();
+        self.session.end().await?;
         let mut response = body.into_response();
         response.headers_mut().insert(POSITION, position.into());
         Ok(Answer(response))

@@ -43,7 +43,7 @@ impl Executor {
              where token_hash = $1",
             token_hash,
         )
-        .fetch_optional(self.log.pool());
+        .fetch_optional(self.0.log.pool());
         Ok(bounded(row).await?.map(|row| StoredResetToken {
             account_id: AccountId::new(row.account_id),
             tenant_id: TenantId::new(row.tenant_id),
@@ -54,7 +54,7 @@ impl Executor {
     /// The account's password hash (PHC string).
     pub async fn find_credential(&self, account: AccountId) -> Result<Option<String>, Problem> {
         let phc = sqlx::query_scalar!("select phc from log.credentials where account_id = $1", account.as_uuid())
-            .fetch_optional(self.log.pool());
+            .fetch_optional(self.0.log.pool());
         Ok(bounded(phc).await?)
     }
 
@@ -67,7 +67,7 @@ impl Executor {
              where t.token_hash = $1",
             token_hash,
         )
-        .fetch_optional(self.log.pool());
+        .fetch_optional(self.0.log.pool());
         Ok(bounded(row).await?.map(|row| StoredRefreshToken {
             session_id: AuthSessionId::new(row.session_id),
             account_id: AccountId::new(row.account_id),
@@ -86,7 +86,7 @@ impl Executor {
              order by session_id",
             account.as_uuid(),
         )
-        .fetch_all(self.log.pool());
+        .fetch_all(self.0.log.pool());
         let ids = bounded(ids).await?;
         Ok(ids.into_iter().map(AuthSessionId::new).collect())
     }

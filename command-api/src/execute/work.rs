@@ -126,7 +126,7 @@ impl<'a> Work<'a> {
             return Ok(Loaded { state, version: touched.version });
         }
         let stream = StreamRef { stream_type: A::STREAM_TYPE.into(), id };
-        let remembered = self.executor.cache.find(id);
+        let remembered = self.executor.0.cache.find(id);
         let folded = match remembered {
             remembered if self.trust_cache => {
                 self.rests_on_cache = true;
@@ -147,7 +147,7 @@ impl<'a> Work<'a> {
         stream: &StreamRef,
         remembered: Option<Folded>,
     ) -> Result<Option<Folded>, LogError> {
-        let log = &self.executor.log;
+        let log = &self.executor.0.log;
         let known = remembered.as_ref().map_or(0, |folded| folded.version);
         let events = log.stream(stream, known).await?;
         let Some(last) = events.last() else { return Ok(remembered) };
@@ -161,7 +161,7 @@ impl<'a> Work<'a> {
             }
         }
         let folded = Folded { tenant_id, version, state: Arc::new(state) };
-        self.executor.cache.insert(stream.id, folded.clone());
+        self.executor.0.cache.insert(stream.id, folded.clone());
         Ok(Some(folded))
     }
 
@@ -218,7 +218,7 @@ impl<'a> Work<'a> {
 
     /// Makes a name the stream's own within the tenant; where another stream has it, the command answers `taken`.
     pub fn claim<A: Aggregate>(&mut self, scope: &'static str, name: &str, id: A::Id, taken: impl Into<Problem>) {
-        let digest = self.executor.log.keyring().claim_digest(scope, name);
+        let digest = self.executor.0.log.keyring().claim_digest(scope, name);
         let stream = StreamRef { stream_type: A::STREAM_TYPE.into(), id: id.into() };
         self.side.claims.push(Claim { scope, digest, stream });
         self.taken.push(taken.into());
@@ -226,13 +226,13 @@ impl<'a> Work<'a> {
 
     /// Makes a name free again.
     pub fn release(&mut self, scope: &'static str, name: &str) {
-        let digest = self.executor.log.keyring().claim_digest(scope, name);
+        let digest = self.executor.0.log.keyring().claim_digest(scope, name);
         self.side.releases.push((scope, digest));
     }
 
     /// Makes a key for a new person's data; it commits with the events.
     pub fn new_subject(&mut self, subject: AccountId) {
-        match self.executor.log.keyring().generate(subject) {
+        match self.executor.0.log.keyring().generate(subject) {
             Ok((key, wrapped)) => {
                 self.side.subject_keys.push((subject, wrapped));
                 self.fresh_keys.push((subject, key));
@@ -277,7 +277,7 @@ impl<'a> Work<'a> {
         if self.side.claims.iter().any(|claim| claim.scope == BOOTSTRAP_SCOPE) {
             return Ok(());
         }
-        let log = &self.executor.log;
+        let log = &self.executor.0.log;
         let digest = log.keyring().claim_digest(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME);
         if log.find_claim(INSTALLATION, BOOTSTRAP_SCOPE, &digest).await?.is_none() {
             self.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, AccountId::new(id), account::Refusal::BootstrapDone);
@@ -291,7 +291,7 @@ impl<'a> Work<'a> {
             return Err(error.into());
         }
         self.close_bootstrap().await?;
-        let keyring = self.executor.log.keyring();
+        let keyring = self.executor.0.log.keyring();
         let tenant_id = self.tenant_id;
         let metadata = self.context.metadata(tenant_id);
         let mut events = Vec::new();

@@ -13,21 +13,20 @@ use axum::{
     body::Body,
     extract::{FromRequestParts, Request},
     http::{HeaderMap, header::IF_MATCH, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use chrono::{SubsecRound, Utc};
-use events::{log::Keyring, tenant::DEFAULT_TENANT};
+use events::{envelope::hex, log::Keyring, tenant::DEFAULT_TENANT};
 use http_body_util::{BodyExt, LengthLimitError};
 use ops::{
     caller::{AnyScopeCaller, Caller},
     context::RequestContext,
-    http::{IDEMPOTENCY_KEY, TENANT},
+    http::{IDEMPOTENCY_KEY, Middleware, Next, TENANT, answer},
     problem::{IDEMPOTENCY_KEY_REQUIRED, MALFORMED_JSON, PAYLOAD_TOO_LARGE, Problem},
     tokens::TokenScope,
 };
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, net::IpAddr};
+use std::net::IpAddr;
 
 /// Longest `Idempotency-Key`, in characters.
 const KEY_MAX_LENGTH: usize = 255;
@@ -171,22 +170,32 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 struct RequestDigest(String);
 
 /// Takes the digest of a request that has an `Idempotency-Key`, whose body is read for that, within the bound on bodies.
-pub async fn digest_request(request: Request, next: Next) -> Response {
+#[derive(Debug, Clone, Copy)]
+pub struct Digesting;
+
+impl Middleware for Digesting {
+    async fn handle(self, request: Request, next: impl Next) -> Response {
+        match digest_request(request).await {
+            Ok(request) => answer(next, request).await,
+            Err(problem) => problem.into_response(),
+        }
+    }
+}
+
+async fn digest_request(request: Request) -> Result<Request, Problem> {
     if !request.headers().contains_key(IDEMPOTENCY_KEY) {
-        return next.run(request).await;
+        return Ok(request);
     }
     let (parts, body) = request.with_limited_body().into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if is_too_large(&error) => return Problem::new(PAYLOAD_TOO_LARGE).into_response(),
-        Err(_) => {
-            return Problem::new(MALFORMED_JSON).detail("The body ended before it was complete.").into_response();
-        }
+        Err(error) if is_too_large(&error) => return Err(PAYLOAD_TOO_LARGE.into()),
+        Err(_) => return Err(Problem::new(MALFORMED_JSON).detail("The body ended before it was complete.")),
     };
     let digest = digest(&parts, &body);
     let mut request = Request::from_parts(parts, Body::from(body));
     request.extensions_mut().insert(RequestDigest(digest));
-    next.run(request).await
+    Ok(request)
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
@@ -203,11 +212,7 @@ fn digest(parts: &Parts, body: &[u8]) -> String {
         .chain_update(b"\n")
         .chain_update(body)
         .finalize();
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash)
 }
 
 #[cfg(test)]
@@ -218,9 +223,9 @@ mod tests {
         body::Bytes,
         extract::{DefaultBodyLimit, FromRequest},
         http::{HeaderName, HeaderValue, Method, StatusCode},
-        middleware,
         routing::post,
     };
+    use ops::http::Around;
     use tower::ServiceExt;
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
     async fn send(method: Method, path: &str, key: Option<&str>, body: &str) -> (StatusCode, String) {
         let router = Router::new()
             .route("/{*path}", post(echo).patch(echo))
-            .layer(middleware::from_fn(digest_request))
+            .layer(Around(Digesting))
             .layer(DefaultBodyLimit::max(16));
         let mut request = Request::builder().method(method).uri(path);
         if let Some(key) = key {

@@ -13,7 +13,7 @@ use events::{
     account::{Account, AccountEvent, Origin},
     account_import::{AccountImport, AccountImportEvent, ImportFailure, RowError},
     ids::{AccountId, AccountImportId, AuthSessionId},
-    log::{Filter, Keyring, LogReader, LogWriter, MasterKey},
+    log::{Filter, Keyring, LogReader, MasterKey},
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;
@@ -50,7 +50,7 @@ impl Process {
         let keyring = Keyring::new(pool.clone(), &master);
         let log = LogReader::new(pool.clone(), keyring.clone());
         let (head, _) = watch::channel(0);
-        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head, Tail::default());
+        let (appender, _) = Appender::start(pool.clone(), head, Tail::default());
         let executor = Executor::new(log, appender);
         let imports = Imports::new(pool.clone(), keyring, executor.clone());
         Self { executor, imports, stop: CancellationToken::new(), running: tokio::spawn(async {}) }

@@ -7,7 +7,7 @@ use events::{
     Event, Metadata, Place, StreamRef,
     bus::{Bus, BusConfig},
     category::CategoryEvent,
-    log::{Append, Keyring, LogReader, LogWriter, MasterKey, Side},
+    log::{self, Append, Keyring, LogReader, MasterKey, Side},
     tenant::DEFAULT_TENANT,
 };
 use std::time::Duration;
@@ -19,7 +19,6 @@ const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 struct World {
     _database: TestDatabase,
     stream: TestStream,
-    writer: LogWriter,
     log: LogReader,
     bus: Bus,
 }
@@ -39,7 +38,6 @@ impl World {
         Self {
             _database: database,
             stream,
-            writer: LogWriter::new(pool.clone()),
             log: LogReader::new(pool, keyring),
             bus: Bus::connect(config, "test").await.unwrap(),
         }
@@ -67,7 +65,7 @@ impl World {
                 idempotency: None,
                 side: Side::default(),
             };
-            self.writer.append(&[&append]).await.unwrap();
+            log::append(self.log.pool(), &[&append]).await.unwrap();
         }
     }
 

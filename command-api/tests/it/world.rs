@@ -10,7 +10,7 @@ use events::{
     Aggregate, Personal, Role, StreamRef,
     account::{Account, AccountEvent, Origin},
     ids::AccountId,
-    log::{Keyring, LogReader, LogWriter, MasterKey},
+    log::{Keyring, LogReader, MasterKey},
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;
@@ -33,7 +33,7 @@ impl World {
         let pool = database.pool_as("registrar_command").await;
         let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(MASTER).unwrap());
         let (head, _) = watch::channel(0);
-        let (appender, _) = Appender::start(LogWriter::new(pool.clone()), head, Tail::default());
+        let (appender, _) = Appender::start(pool.clone(), head, Tail::default());
         let executor = Executor::new(LogReader::new(pool.clone(), keyring), appender);
         Self { executor, pool, _database: database }
     }

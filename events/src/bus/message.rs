@@ -6,10 +6,9 @@ use crate::{
     envelope::{EXTENSIONS, Member, Recorded, StreamRef},
     ids::TenantId,
 };
-use async_nats::{HeaderMap, HeaderName, jetstream::message::PublishMessage};
+use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::PublishMessage};
 use chrono::DateTime;
-use serde_json::Map;
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
@@ -52,38 +51,31 @@ pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
 pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
     let malformed = |header: &str| MalformedMessage { header: header.to_owned() };
     let headers = headers.ok_or_else(|| malformed(POSITION))?;
-    let text = |header: &'static str| {
-        headers.get(HeaderName::from_static(header)).map(|value| value.as_str().to_owned()).ok_or(malformed(header))
-    };
+    let find = |header: &'static str| headers.get(HeaderName::from_static(header)).map(HeaderValue::as_str);
+    let text = |header: &'static str| find(header).ok_or_else(|| malformed(header));
 
-    let mut metadata = Map::new();
-    for (member, attribute) in EXTENSIONS {
+    let recorded_time = text("ce-recordedtime")?;
+    let metadata: BTreeMap<&str, &str> = EXTENSIONS
+        .iter()
+        .filter_map(|(member, attribute)| Some((*member, find(attribute)?)))
         // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
-        if let Ok(value) = text(attribute)
-            && (member != "occurred_at" || value != text("ce-recordedtime")?)
-        {
-            metadata.insert(member.to_owned(), value.into());
-        }
-    }
+        .filter(|(member, value)| *member != "occurred_at" || *value != recorded_time)
+        .collect();
+    let data = str::from_utf8(payload).ok().and_then(|text| Json::parse(text.to_owned()).ok());
     Ok(Recorded {
-        position: read(&text(POSITION)?, POSITION)?,
-        event_id: read(&text("ce-id")?, "ce-id")?,
-        tenant_id: TenantId::new(read(&text("ce-tenantid")?, "ce-tenantid")?),
+        position: read(text(POSITION)?, POSITION)?,
+        event_id: read(text("ce-id")?, "ce-id")?,
+        tenant_id: TenantId::new(read(text("ce-tenantid")?, "ce-tenantid")?),
         stream: StreamRef {
-            stream_type: text("ce-streamtype")?.into(),
-            id: read(&text("ce-streamid")?, "ce-streamid")?,
+            stream_type: text("ce-streamtype")?.to_owned().into(),
+            id: read(text("ce-streamid")?, "ce-streamid")?,
         },
-        version: read(&text("ce-streamversion")?, "ce-streamversion")?,
-        event_type: text("ce-type")?,
-        data: String::from_utf8(payload.to_vec())
-            .ok()
-            .and_then(|text| Json::parse(text).ok())
-            .ok_or_else(|| malformed("(payload)"))?,
+        version: read(text("ce-streamversion")?, "ce-streamversion")?,
+        event_type: text("ce-type")?.to_owned(),
+        data: data.ok_or_else(|| malformed("(payload)"))?,
         metadata: Json::of(&metadata).map_err(|_| malformed("(metadata)"))?,
-        recorded_at: DateTime::parse_from_rfc3339(&text("ce-recordedtime")?)
-            .map_err(|_| malformed("ce-recordedtime"))?
-            .to_utc(),
-        leaf_hash: unhex(&text(LEAF_HASH)?).ok_or_else(|| malformed(LEAF_HASH))?,
+        recorded_at: DateTime::parse_from_rfc3339(recorded_time).map_err(|_| malformed("ce-recordedtime"))?.to_utc(),
+        leaf_hash: unhex(text(LEAF_HASH)?).ok_or_else(|| malformed(LEAF_HASH))?,
     })
 }
 
@@ -92,9 +84,15 @@ fn read<T: FromStr>(text: &str, header: &str) -> Result<T, MalformedMessage> {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let mut bytes = [0; 32];
+    if text.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

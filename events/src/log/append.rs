@@ -12,7 +12,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// What one command wants to append.
@@ -62,75 +62,64 @@ pub enum Outcome {
     },
 }
 
-/// Appends to the log; cheap to clone. Its database role may call `log.append`, and may not touch the log otherwise.
-#[derive(Clone)]
-pub struct LogWriter {
-    pool: PgPool,
-}
+/// Appends the commands in one transaction and tells what became of each, in order. No two of them may write the
+/// same stream, claim the same name or carry the same idempotency key, nor may one read what another writes.
+///
+/// The database role may call `log.append`, and may not touch the log otherwise.
+///
+/// On an error nothing is known to be written; on one of the connection it may have been all the same.
+pub async fn append(log: impl PgExecutor<'_>, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+    let columns = Columns::of(commands);
+    let asked = sqlx::query!(
+        r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
+           from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                           $20, $21, $22)"#,
+        i32::try_from(commands.len()).unwrap_or(i32::MAX),
+        &columns.expected_command,
+        &columns.expected_stream,
+        &columns.expected_version,
+        &columns.event_command,
+        &columns.event_ids,
+        &columns.event_tenant,
+        &columns.event_stream_type as &[&str],
+        &columns.event_stream,
+        &columns.event_version,
+        &columns.event_type as &[&str],
+        &columns.event_data as &[&Json],
+        &columns.event_metadata as &[&Json],
+        &columns.event_recorded_at,
+        &columns.event_leaf_hash as &[&[u8]],
+        &columns.idempotency_command,
+        &columns.idempotency_tenant,
+        &columns.idempotency_actor,
+        &columns.idempotency_key as &[&str],
+        &columns.idempotency_request as &[&[u8]],
+        &columns.idempotency_response as &[&Value],
+        columns.side,
+    )
+    .fetch_all(log);
+    let answers = bounded(asked).await?;
 
-impl LogWriter {
-    /// A writer over the database.
-    pub const fn new(pool: PgPool) -> Self {
-        Self { pool }
+    if answers.len() != commands.len() {
+        return Err(LogError::Contract(format!("{} answers to {} commands", answers.len(), commands.len())));
     }
-
-    /// Appends the commands in one transaction and tells what became of each, in order. No two of them may write the
-    /// same stream, claim the same name or carry the same idempotency key, nor may one read what another writes.
-    ///
-    /// On an error nothing is known to be written; on one of the connection it may have been all the same.
-    pub async fn append(&self, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
-        let columns = Columns::of(commands);
-        let asked = sqlx::query!(
-            r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
-               from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                               $20, $21, $22)"#,
-            i32::try_from(commands.len()).unwrap_or(i32::MAX),
-            &columns.expected_command,
-            &columns.expected_stream,
-            &columns.expected_version,
-            &columns.event_command,
-            &columns.event_ids,
-            &columns.event_tenant,
-            &columns.event_stream_type as &[&str],
-            &columns.event_stream,
-            &columns.event_version,
-            &columns.event_type as &[&str],
-            &columns.event_data as &[&Json],
-            &columns.event_metadata as &[&Json],
-            &columns.event_recorded_at,
-            &columns.event_leaf_hash as &[&[u8]],
-            &columns.idempotency_command,
-            &columns.idempotency_tenant,
-            &columns.idempotency_actor,
-            &columns.idempotency_key as &[&str],
-            &columns.idempotency_request as &[&[u8]],
-            &columns.idempotency_response as &[&Value],
-            columns.side,
-        )
-        .fetch_all(&self.pool);
-        let answers = bounded(asked).await?;
-
-        if answers.len() != commands.len() {
-            return Err(LogError::Contract(format!("{} answers to {} commands", answers.len(), commands.len())));
-        }
-        commands
-            .iter()
-            .zip(answers)
-            .map(|(command, answer)| {
-                Ok(match answer.outcome.as_str() {
-                    "committed" => Outcome::Committed { position: answer.last_position },
-                    "replayed" => Outcome::Replayed,
-                    "conflict" => Outcome::Conflict,
-                    "taken" => {
-                        let scope = answer.detail.unwrap_or_default();
-                        let claim = command.side.claims.iter().position(|claim| claim.scope == scope);
-                        Outcome::Taken { claim: claim.ok_or(LogError::Contract(format!("unclaimed scope {scope}")))? }
-                    }
-                    other => return Err(LogError::Contract(format!("outcome {other}"))),
-                })
+    commands
+        .iter()
+        .zip(answers)
+        .map(|(command, answer)| {
+            Ok(match answer.outcome.as_str() {
+                "committed" => Outcome::Committed { position: answer.last_position },
+                "replayed" => Outcome::Replayed,
+                "conflict" => Outcome::Conflict,
+                "taken" => {
+                    let scope = answer.detail.unwrap_or_default();
+                    let claim = command.side.claims.iter().position(|claim| claim.scope == scope);
+                    Outcome::Taken { claim: claim.ok_or(LogError::Contract(format!("unclaimed scope {scope}")))? }
+                }
+                other => return Err(LogError::Contract(format!("outcome {other}"))),
             })
-            .collect()
-    }
+        })
+        .collect()
 }
 
 /// The arguments of `log.append`: what belongs to one row stands at the same index.

@@ -2,13 +2,12 @@
 //! writes it (`migrations/log/0003_append.sql`).
 
 use crate::{
-    envelope::StreamRef,
+    envelope::{StreamRef, hex},
     ids::{AccountId, AuthSessionId, TenantId},
     tenant,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use std::fmt::Write;
 use uuid::Uuid;
 
 /// Rows that commit beside the events and are not history.
@@ -209,9 +208,5 @@ impl SideRows {
 
 /// PostgreSQL's hexadecimal text form of bytes.
 fn bytea(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("\\x{}", hex(bytes))
 }

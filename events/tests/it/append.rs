@@ -6,11 +6,11 @@ use events::{
     Event, Metadata, Place, Recorded, StreamRef,
     category::CategoryEvent,
     ids::{AccountId, AuthSessionId},
-    log::{Append, Claim, Idempotency, Keyring, LogError, LogReader, LogWriter, MasterKey, OpenSession, Outcome, Side},
+    log::{self, Append, Claim, Idempotency, Keyring, LogError, LogReader, MasterKey, OpenSession, Outcome, Side},
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 use testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -45,8 +45,8 @@ fn command(id: Uuid, version: i64, count: i64) -> Append {
     }
 }
 
-async fn one(writer: &LogWriter, append: &Append) -> Outcome {
-    writer.append(&[append]).await.unwrap()[0]
+async fn one(writer: &PgPool, append: &Append) -> Outcome {
+    log::append(writer, &[append]).await.unwrap()[0]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn concurrent_writers_leave_no_gap_no_double_and_nothing_of_what_was_refus
     const WRITERS: u64 = 32;
     const COMMANDS: u64 = 25;
     let database = TestDatabase::log().await;
-    let writer = Arc::new(LogWriter::new(database.pool_as("registrar_command").await));
+    let writer = database.pool_as("registrar_command").await;
     let streams: Arc<Vec<Uuid>> = Arc::new((0..8).map(|_| Uuid::new_v4()).collect());
 
     let mut writers = JoinSet::new();
@@ -120,17 +120,17 @@ async fn concurrent_writers_leave_no_gap_no_double_and_nothing_of_what_was_refus
 #[tokio::test]
 async fn in_a_batch_each_command_stands_or_falls_alone() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let (a, b, c) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
     let batch = [command(a, 0, 1), command(b, 5, 1), command(c, 0, 2)];
-    let outcomes = writer.append(&batch.iter().collect::<Vec<_>>()).await.unwrap();
+    let outcomes = log::append(&writer, &batch.iter().collect::<Vec<_>>()).await.unwrap();
     assert_eq!(outcomes, [Outcome::Committed { position: 1 }, Outcome::Conflict, Outcome::Committed { position: 3 }]);
 }
 
 #[tokio::test]
 async fn a_stream_that_was_only_read_must_not_have_moved() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let (read, written) = (Uuid::new_v4(), Uuid::new_v4());
     one(&writer, &command(read, 0, 1)).await;
     let mut stale = command(written, 0, 1);
@@ -144,7 +144,7 @@ async fn a_stream_that_was_only_read_must_not_have_moved() {
 #[tokio::test]
 async fn a_name_is_one_streams_until_it_is_released() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
     let claiming = |id: Uuid, version: i64| {
         let claim = Claim { scope: "category-name", digest: vec![7; 32], stream: stream(id) };
@@ -162,7 +162,7 @@ async fn a_name_is_one_streams_until_it_is_released() {
 #[tokio::test]
 async fn whoever_ends_all_sessions_of_an_account_has_seen_them_all() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let (account_id, session_id) = (AccountId::new(Uuid::new_v4()), AuthSessionId::new(Uuid::new_v4()));
     let session = OpenSession { session_id, account_id, expires_at: Utc::now() };
     let begin = Side { sessions: vec![session], ..Side::default() };
@@ -182,7 +182,7 @@ async fn whoever_ends_all_sessions_of_an_account_has_seen_them_all() {
 #[tokio::test]
 async fn a_request_is_carried_out_once() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let request = |id: Uuid| {
         let idempotency = Idempotency {
             actor_id: Uuid::nil(),
@@ -200,11 +200,11 @@ async fn a_request_is_carried_out_once() {
 #[tokio::test]
 async fn wrongly_numbered_events_are_a_fault_and_leave_nothing() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let id = Uuid::new_v4();
     let mut gap = command(id, 0, 1);
     gap.events[0] = event(id, 2, "x");
-    let fault = writer.append(&[&gap, &command(Uuid::new_v4(), 0, 1)]).await.unwrap_err();
+    let fault = log::append(&writer, &[&gap, &command(Uuid::new_v4(), 0, 1)]).await.unwrap_err();
     assert!(!fault.is_transient());
     assert_eq!(reader(database.pool().await).head().await.unwrap(), 0);
 }
@@ -212,7 +212,7 @@ async fn wrongly_numbered_events_are_a_fault_and_leave_nothing() {
 #[tokio::test]
 async fn nobody_changes_what_happened() {
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     one(&writer, &command(Uuid::new_v4(), 0, 1)).await;
 
     let (command_role, owner) = (database.pool_as("registrar_command").await, database.pool().await);
@@ -247,7 +247,7 @@ async fn nobody_changes_what_happened() {
 async fn the_log_is_read_in_order_by_stream_and_by_filter() {
     use futures::TryStreamExt;
     let database = TestDatabase::log().await;
-    let writer = LogWriter::new(database.pool_as("registrar_command").await);
+    let writer = database.pool_as("registrar_command").await;
     let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
     for append in [command(a, 0, 2), command(b, 0, 1), command(a, 2, 1)] {
         one(&writer, &append).await;

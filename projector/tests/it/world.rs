@@ -13,7 +13,7 @@ use events::{
     enrollment::Enrollment,
     ids::AccountId,
     invitation::Invitation,
-    log::{Append, Keyring, LogReader, LogWriter, MasterKey, Outcome, Side},
+    log::{self, Append, Keyring, LogReader, MasterKey, Outcome, Side},
     payment::Payment,
     personal::DataKey,
     submission::Attempts,
@@ -46,7 +46,7 @@ pub(crate) struct World {
     /// The views, with all rights.
     pub(crate) owner: PgPool,
     pub(crate) log: LogReader,
-    writer: LogWriter,
+    commands: PgPool,
     keyring: Keyring,
     versions: Mutex<HashMap<Uuid, i64>>,
     clock: AtomicI64,
@@ -62,7 +62,7 @@ impl World {
             read: read_database.pool_as("registrar_projector").await,
             owner: read_database.pool().await,
             log: LogReader::new(log.clone(), Keyring::new(log, &master)),
-            writer: LogWriter::new(commands.clone()),
+            commands: commands.clone(),
             keyring: Keyring::new(commands, &master),
             versions: Mutex::default(),
             clock: AtomicI64::new(0),
@@ -145,7 +145,7 @@ impl World {
     async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
         let expected = events.iter().map(|event| (event.stream.clone(), event.version - 1)).collect();
         let append = Append { tenant_id: DEFAULT_TENANT, expected, events, idempotency: None, side };
-        match self.writer.append(&[&append]).await.unwrap()[0] {
+        match log::append(&self.commands, &[&append]).await.unwrap()[0] {
             Outcome::Committed { position } => position,
             other => panic!("{other:?}"),
         }

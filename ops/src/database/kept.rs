@@ -1,0 +1,54 @@
+//! A connection that one user keeps from statement to statement.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
+
+/// One that nobody has used for so long goes back: the pool asks whether it is still there.
+const RESTS_AFTER: Duration = Duration::from_millis(500);
+/// Of a pool with fewer connections none is kept: others would wait for it.
+const ROOM: u32 = 8;
+
+/// Keeps a connection of a pool while it is in use, since giving it back and asking for it costs more than a statement.
+#[derive(Debug)]
+pub struct Kept {
+    pool: PgPool,
+    connection: Option<(PoolConnection<Postgres>, Instant)>,
+}
+
+impl Kept {
+    /// Nothing is kept yet.
+    #[must_use]
+    pub const fn new(pool: PgPool) -> Self {
+        Self { pool, connection: None }
+    }
+
+    /// The connection that was kept, else another of the pool. Whoever is done with it, and all went well, gives it to
+    /// [`Self::keep`]; else the pool finds out what is left of it.
+    pub async fn take(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        // One that rested goes back before another is asked for.
+        let rested = self.connection.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
+        match rested {
+            Some((connection, _)) => Ok(connection),
+            None => self.pool.acquire().await,
+        }
+    }
+
+    /// Keeps the connection for the next time, where the pool has room for that.
+    pub fn keep(&mut self, connection: PoolConnection<Postgres>) {
+        if self.pool.options().get_max_connections() >= ROOM {
+            self.connection = Some((connection, Instant::now()));
+        }
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Gives back what is kept.
+    pub fn release(&mut self) {
+        self.connection = None;
+    }
+}

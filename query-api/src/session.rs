@@ -1,0 +1,112 @@
+//! One read-only transaction on a connection: of one moment, within one tenant and within bounds.
+//!
+//! It begins and ends in one round trip each, with all that it needs to be told: under load that is most of what a query
+//! costs.
+
+use ops::database::bounded;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, pool::PoolConnection, raw_sql};
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// The longest that one statement may take: a request that was given up must not go on in the database.
+const STATEMENT_TIMEOUT: &str = "15s";
+
+/// How statements are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plans {
+    /// For each statement's values, because a plan for any values cannot leave out the filters that were not given.
+    ForValues,
+    /// Once, by keys. The tables may be empty then, so that everything is looked up by an index, whatever their size.
+    Once,
+}
+
+impl Plans {
+    /// `plan_cache_mode` and `enable_seqscan`.
+    const fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ForValues => ("force_custom_plan", "on"),
+            Self::Once => ("force_generic_plan", "off"),
+        }
+    }
+}
+
+/// A connection with the transaction on it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// There until the end.
+    connection: Option<PoolConnection<Postgres>>,
+    position: i64,
+}
+
+impl Session {
+    /// Begins, and reads the position that the transaction reflects: the lowest of the projections'. No name stands for
+    /// every projection.
+    pub(crate) async fn begin(
+        connection: PoolConnection<Postgres>,
+        tenant_id: Uuid,
+        projections: &[&'static str],
+        plans: Plans,
+    ) -> Result<Self, sqlx::Error> {
+        let mut session = Self { connection: Some(connection), position: 0 };
+        // Nothing of it comes from a caller but the tenant's id, which is a UUID.
+        let begun = raw_sql(AssertSqlSafe(beginning(tenant_id, projections, plans)));
+        let row = begun.fetch_one(session.connection()).await?;
+        session.position = row.try_get(0)?;
+        Ok(session)
+    }
+
+    /// Where statements are executed.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        match &mut self.connection {
+            Some(connection) => connection,
+            None => unreachable!("the connection goes only with the session"),
+        }
+    }
+
+    /// The position that it reflects.
+    pub(crate) const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Ends the transaction, and gives the connection back to whoever wants to keep it.
+    pub(crate) async fn end(mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        raw_sql("commit").execute(self.connection()).await?;
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => unreachable!("the connection goes only with the session"),
+        }
+    }
+}
+
+/// Whoever finds nothing, or goes away, leaves the transaction open: it is ended behind them.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            tokio::spawn(async move {
+                if bounded(raw_sql("rollback").execute(&mut *connection)).await.is_err() {
+                    connection.close_on_drop();
+                }
+            });
+        }
+    }
+}
+
+/// The rollback ends what somebody may have left open; most often there is nothing.
+fn beginning(tenant_id: Uuid, projections: &[&'static str], plans: Plans) -> String {
+    let (plan_cache_mode, enable_seqscan) = plans.settings();
+    let mut text = format!(
+        "rollback;
+         begin isolation level repeatable read read only;
+         set local registrar.tenant_id = '{tenant_id}';
+         set local statement_timeout = '{STATEMENT_TIMEOUT}';
+         set local plan_cache_mode = {plan_cache_mode};
+         set local enable_seqscan = {enable_seqscan};
+         select coalesce(min(position), 0)::bigint
+         from read.projections"
+    );
+    for (place, name) in projections.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " {} name = '{name}'", if place == 0 { "where" } else { "or" });
+    }
+    text
+}
