@@ -44,8 +44,8 @@ pub enum NoProfile {
          linux-tools-$(uname -r), Fedora: perf)"
     )]
     Absent,
-    /// There is one, which does not run on this system.
-    #[error("`perf` does not run here: install the one of this kernel")]
+    /// There is one, which does not work on this system.
+    #[error("`perf` does not work here: install the one that belongs to this kernel")]
     Broken(#[source] local::Error),
     /// The kernel keeps it from looking at others.
     #[error(
@@ -78,7 +78,7 @@ pub async fn measure(
     people: &Arc<People>,
     perf: &Perf<'_>,
 ) -> Result<Profile, NoProfile> {
-    plan.tell(&format!("where the time goes: commands, {CONNECTIONS} connections, {SECONDS} s under perf"));
+    plan.tell(&format!("where the time goes: {}", what()));
     let stop = plan.cancel.child_token();
     let (load, names) = tokio::join!(load(world, people, &stop), async {
         let recorded = perf.record(SECONDS, &plan.cancel).await.map_err(NoProfile::Perf);
@@ -94,7 +94,10 @@ pub async fn measure(
     if stacks.samples() == 0 {
         return Err(NoProfile::Nothing);
     }
-    Ok(Profile { stacks })
+    let profile = Profile { stacks };
+    let shares: Vec<String> = profile.rows().into_iter().map(|[name, share, _]| format!("{name} {share}")).collect();
+    plan.tell(&format!("where the time goes: {}", shares.join(", ")));
+    Ok(profile)
 }
 
 async fn load(world: &World<'_>, people: &Arc<People>, stop: &CancellationToken) -> Result<(), Error> {

@@ -38,7 +38,7 @@ function bar(node, left, width, text) {
   made.title = `${node.name}: ${share(node.samples)}`;
   made.onclick = () => show(node);
   made.onmouseenter = () => {
-    told.textContent = `${share(node.samples)}, ${node.samples} samples: ${node.name}`;
+    told.textContent = `${share(node.samples)} (${node.samples} of ${all.samples} samples): ${node.name}`;
   };
   view.append(made);
 }

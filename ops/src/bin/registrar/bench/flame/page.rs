@@ -17,8 +17,8 @@ pub fn html(stacks: &Stacks, described: &str) -> String {
         &format!("<style>\n{STYLE}</style>"),
         "<h1>Where the time goes</h1>",
         &format!("<p>{}. <a href=\"report.html\">The report</a></p>", escape(described)),
-        "<p>Each bar is a function, as wide as its share of the samples, above what it called; grey is the kernel. \
-         A click makes a bar as wide as the page, Escape shows all of it again.</p>",
+        "<p>Each bar is a function, as wide as its share of the samples, above what it called; grey is the kernel. Of \
+         NATS only the innermost functions are known. A click makes a bar as wide as the page, Escape shows all of it again.</p>",
         "<p><label>Find <input id=\"find\" type=\"search\" placeholder=\"part of a name\"></label> <output id=\"found\"></output></p>",
         "<p id=\"told\">&nbsp;</p>",
         "<div id=\"view\"><noscript>A script draws this: without it, flame.folded has the stacks.</noscript></div>",

@@ -11,6 +11,7 @@ use crate::local::{Error, files, job, project::Instance};
 const FREQUENCY: &str = "199";
 /// Neither Registrar's binaries nor PostgreSQL's keep frame pointers, so perf copies the stack and unwinds it later: 64
 /// KiB, the most there is. Futures within futures are large; of 32 KiB, a third of the command API's stacks were cut.
+/// (Go's do keep them, but have no tables to unwind by: of NATS, only the innermost function is known.)
 const CALL_GRAPH: &str = "dwarf,65528";
 /// Where a recording ends whatever its length, on a machine of many processors.
 const LARGEST: &str = "1G";
@@ -30,10 +31,7 @@ impl<'a> Perf<'a> {
             other => NoProfile::Broken(other),
         })?;
         let perf = Self { instance };
-        perf.record_while(&["true"]).await.map_err(|_| {
-            let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
-            NoProfile::Forbidden(paranoid.map_or_else(|_| "absent".to_owned(), |text| text.trim().to_owned()))
-        })?;
+        perf.record_while(&["true"]).await.map_err(why_not)?;
         Ok(perf)
     }
 
@@ -65,5 +63,32 @@ impl<'a> Perf<'a> {
 
     fn path(&self) -> PathBuf {
         self.instance.path("perf.data")
+    }
+}
+
+/// Why a recording of nothing failed. Where it is for want of permission, perf ends with advice on this setting.
+fn why_not(error: Error) -> NoProfile {
+    const SETTING: &str = "perf_event_paranoid";
+    match error {
+        Error::Job { last, .. } if last.contains(SETTING) => {
+            let value = std::fs::read_to_string(format!("/proc/sys/kernel/{SETTING}")).unwrap_or_default();
+            NoProfile::Forbidden(value.trim().to_owned())
+        }
+        other => NoProfile::Broken(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_permission_is_told_from_a_perf_that_does_not_work() {
+        let failed =
+            |last: &str| why_not(Error::Job { name: "perf".into(), how: "exit code 255".into(), last: last.into() });
+        let advice = "in /etc/sysctl.conf (e.g. kernel.perf_event_paranoid = <setting>)";
+        assert!(matches!(failed(advice), NoProfile::Forbidden(_)));
+        let NoProfile::Broken(error) = failed("unknown option `max-size'") else { panic!("it is no permission") };
+        assert_eq!(error.to_string(), "perf failed (exit code 255): unknown option `max-size'");
     }
 }
