@@ -53,7 +53,7 @@ use world::World;
   cargo ops bench                    all of it, about five minutes once it is built
   cargo ops bench --only P1,P5       commands and queries alone
   cargo ops bench --seconds 1 --repetitions 1   a glance
-  cargo ops bench --only P1 --profile   commands, and where their time goes: a flame graph, by Linux's perf
+  cargo ops bench --only P1 --profile   commands, and a flame graph of their time
   cargo ops bench --large            P7 too: a log of ten million events
   cargo ops bench --json             report.json on standard output, and nothing else
 
