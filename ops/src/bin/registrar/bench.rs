@@ -5,6 +5,7 @@
 //! `bench/load.rs`, what results are compared with `bench/reference.rs`.
 
 mod figure;
+mod flame;
 mod flood;
 mod freshness;
 mod growth;
@@ -38,6 +39,7 @@ use crate::{
     },
     migrate, seed, signals,
 };
+use flame::{NoProfile, Perf};
 use people::People;
 use reference::Reference;
 use results::Results;
@@ -51,6 +53,7 @@ use world::World;
   cargo ops bench                    all of it, about five minutes once it is built
   cargo ops bench --only P1,P5       commands and queries alone
   cargo ops bench --seconds 1 --repetitions 1   a glance
+  cargo ops bench --only P1 --profile   commands, and a flame graph of their time
   cargo ops bench --large            P7 too: a log of ten million events
   cargo ops bench --json             report.json on standard output, and nothing else
 
@@ -75,6 +78,10 @@ pub struct Bench {
     /// Measure P7 too, in a log of ten million events, which takes long to fill
     #[arg(long)]
     large: bool,
+    /// Show where the time goes, in target/bench/flame.html: after all measures a few more seconds of commands, which no
+    /// figure counts, are recorded with Linux's perf
+    #[arg(long)]
+    profile: bool,
     /// Print report.json instead of the table
     #[arg(long)]
     json: bool,
@@ -170,6 +177,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Tells what is missing, beside the results.
+    pub fn warn(&self, text: &str) {
+        if self.quiet {
+            eprintln!("{text}");
+        } else {
+            console::say(text);
+        }
+    }
+
     /// Tells what is being done.
     pub fn tell(&self, text: &str) {
         if !self.quiet {
@@ -248,6 +264,7 @@ impl Bench {
         supervisor: &Supervisor,
     ) -> Result<Results, Error> {
         let mut results = Results::default();
+        let perf = if self.profile { unless_missing(plan, Perf::find(instance).await)? } else { None };
         plan.tell("starting servers and processes");
         let world = World::start(instance, self.servers, binaries, supervisor).await?;
         results.machine = machine::describe(self.seconds, self.repetitions);
@@ -281,6 +298,9 @@ impl Bench {
         if self.large || self.only.contains(&Measure::P7) {
             growth::measure(plan, &world, binaries, &mut results).await?;
         }
+        if let Some(perf) = perf {
+            results.profile = unless_missing(plan, flame::measure(plan, &world, &people, &perf).await)?;
+        }
         results.sort();
         Ok(results)
     }
@@ -310,5 +330,17 @@ impl Bench {
             console::plain(&format!("\n{}\n\nThe report: {}", results.table(), report.display()));
         }
         Ok(())
+    }
+}
+
+/// The results are worth having without a profile: what it lacks is told, and all goes on.
+fn unless_missing<T>(plan: &Plan, found: Result<T, NoProfile>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(_) if plan.cancel.is_cancelled() => Err(local::Error::Interrupted.into()),
+        Err(missing) => {
+            plan.warn(&format!("no flame graph: {}", ops::config::chain(&missing)));
+            Ok(None)
+        }
     }
 }

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::{
     Error,
+    flame::{self, Profile},
     plot::{Plot, Scale},
     results::Results,
 };
@@ -18,21 +19,20 @@ font-variant-numeric:tabular-nums}.yes{color:#0a6640;font-weight:600}.no{color:#
 svg{width:100%;height:auto;font-size:11px}polyline{fill:none;stroke-width:1.8}.grid{stroke:#d8dee4}\
 .key{margin-right:1rem}.key i{display:inline-block;width:.8em;height:.8em;margin-right:.3em;border-radius:2px}";
 
-/// Writes `report.html` and `report.json` into the folder; the answer is where the first is.
+/// Writes `report.html` and `report.json` into the folder, and the flame graph if there is one; the answer is where the first is.
 pub fn write(folder: &Path, results: &Results) -> Result<PathBuf, Error> {
     files::folder(folder, 0o755)?;
     files::write_json(&folder.join("report.json"), &results.json())?;
     let path = folder.join("report.html");
-    std::fs::write(&path, html(folder, results)).map_err(files::failed("write", &path))?;
+    flame::write(folder, results.profile.as_ref())?;
+    std::fs::write(&path, html(results)).map_err(files::failed("write", &path))?;
     Ok(path)
 }
 
-fn html(folder: &Path, results: &Results) -> String {
+fn html(results: &Results) -> String {
     let head = format!(
         "<!doctype html><html lang=\"en-GB\"><meta charset=\"utf-8\"><title>Registrar: benchmark</title><style>{STYLE}</style>"
     );
-    let flames = folder.join("flame.svg").exists();
-    let flames = if flames { "<p><a href=\"flame.svg\">Flame graph of the command API under load</a></p>" } else { "" };
     [
         head,
         "<h1>Registrar: benchmark</h1>".to_owned(),
@@ -41,9 +41,9 @@ fn html(folder: &Path, results: &Results) -> String {
          taken right before, on the same server, while Registrar's own processes stood still.</p>"
             .to_owned(),
         format!("<div class=\"plots\">{}</div>", plots(results)),
-        flames.to_owned(),
         "<h2>Processors used</h2>".to_owned(),
         processors(results),
+        results.profile.as_ref().map(profile).unwrap_or_default(),
         "<h2>Measured on</h2>".to_owned(),
         pairs(&results.machine),
         "<h2>PostgreSQL</h2>".to_owned(),
@@ -134,6 +134,13 @@ fn processors(results: &Results) -> String {
         })
         .collect();
     table(&headings, rows.iter().map(Vec::as_slice))
+}
+
+fn profile(profile: &Profile) -> String {
+    let headings = ["process", "share", "of which in the kernel"].map(str::to_owned);
+    let shares = table(&headings, profile.rows().iter().map(<[String; 3]>::as_slice));
+    let (what, page) = (escape(&profile.described()), flame::PAGE);
+    format!("<h2>Where the time goes</h2><p>{what}. <a href=\"{page}\">The flame graph</a></p>{shares}")
 }
 
 fn pairs(pairs: &[(String, String)]) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::figure::Figure;
+use super::{figure::Figure, flame::Profile};
 
 /// Everything that was found.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Results {
     pub append_cost: Vec<(i64, f64)>,
     /// Processors that each process used, by what was measured.
     pub processors: Vec<(String, Shares)>,
+    /// Where the time went, if that was asked for.
+    pub profile: Option<Profile>,
 }
 
 /// Names and numbers in their order.
@@ -115,6 +117,7 @@ impl Results {
                 .iter()
                 .map(|(what, shares)| json!({ "during": what, "used": shares.iter().cloned().collect::<BTreeMap<_, _>>() }))
                 .collect::<Vec<_>>(),
+            "profile": self.profile.as_ref().map(Profile::json),
         })
     }
 }

@@ -70,6 +70,18 @@ pub async fn measure(
     Ok(())
 }
 
+/// What sends commands that touch no stream that is there, as long as there are enough of them.
+pub fn commands(world: &World<'_>, people: &Arc<People>, connections: usize) -> Result<Requester, Error> {
+    if people.commands_left() < connections * 100 {
+        return Err(Error::UsedUp);
+    }
+    let asking = Arc::clone(people);
+    let write = move |request: &mut Vec<u8>| {
+        asking.write_command(request);
+    };
+    Ok(Requester::new(world.command_api()?, 201, write))
+}
+
 /// One stretch of commands, to when the last of them was published.
 async fn stretch(
     plan: &Plan,
@@ -79,13 +91,7 @@ async fn stretch(
     level: &mut Level,
     results: &mut Results,
 ) -> Result<(), Error> {
-    let asking = Arc::clone(people);
-    let requester = Requester::new(world.command_api()?, 201, move |request| {
-        asking.write_command(request);
-    });
-    if people.commands_left() < connections * 100 {
-        return Err(Error::UsedUp);
-    }
+    let requester = commands(world, people, connections)?;
     let pids = world.pids()?;
     let (metrics, used, begun) = (world.metrics().await?, usage::processor_seconds(&pids), Instant::now());
     let sample = load::run(&requester, connections, Pace::Closed, plan.length, &plan.cancel).await?;

@@ -20,16 +20,25 @@ pub fn resident_mb(pid: u32) -> Option<f64> {
 
 /// Processor time of each process with its children, such as PostgreSQL's, so far.
 pub fn processor_seconds(processes: &[(String, u32)]) -> BTreeMap<String, f64> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-        all.extend(pid.and_then(|pid| stat(pid).map(|(parent, seconds)| (pid, parent, seconds))));
-    }
+    let all = all();
     let used = |root: u32| {
         let family = all.iter().filter(|(pid, parent, _)| *pid == root || *parent == root);
         family.map(|(_, _, seconds)| seconds).sum()
     };
     processes.iter().map(|(name, pid)| (name.clone(), used(*pid))).collect()
+}
+
+/// The ids of each process and of its children, with the name of the process.
+pub fn family(processes: &[(String, u32)]) -> BTreeMap<u32, String> {
+    let name = |wanted: u32| processes.iter().find(|(_, pid)| *pid == wanted).map(|(name, _)| name.clone());
+    all().into_iter().filter_map(|(pid, parent, _)| Some((pid, name(pid).or_else(|| name(parent))?))).collect()
+}
+
+/// Id, parent and processor time in seconds of all processes.
+fn all() -> Vec<(u32, u32, f64)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| stat(pid).map(|(parent, seconds)| (pid, parent, seconds))).collect()
 }
 
 /// Parent, and user and system time in seconds: fields 4, 14 and 15 of proc(5)'s `stat`, children that ended included.
