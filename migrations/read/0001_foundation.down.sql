@@ -2,6 +2,7 @@
 drop table read.parked_events;
 drop table read.parked_streams;
 drop table read.log_head;
+drop function read.enter(uuid, text[], text, text, text);
 drop table read.projections;
 drop procedure read.isolate(regclass);
 drop function read.tenant();

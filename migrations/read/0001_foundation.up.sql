@@ -57,6 +57,28 @@ create table read.projections (
     event_recorded_at timestamptz
 );
 
+-- What a query's transaction begins with, in one call: its tenant, its bound and how it is planned, for as long as it
+-- lasts. The answer is the position that it reflects, the lowest of the named projections'; of all, where none is named.
+create function read.enter(tenant_id uuid, projections text[], statement_timeout text, plan_cache_mode text, seqscan text)
+    returns bigint
+    language plpgsql
+as $$
+declare
+    reflected bigint;
+begin
+    select coalesce(min(p.position), 0) into reflected
+    from read.projections p
+    where cardinality(projections) = 0
+       or p.name = any (projections);
+
+    perform set_config('registrar.tenant_id', tenant_id::text, true),
+            set_config('statement_timeout', statement_timeout, true),
+            set_config('plan_cache_mode', plan_cache_mode, true),
+            set_config('enable_seqscan', seqscan, true);
+    return reflected;
+end
+$$;
+
 -- The end of the log as the projector last saw it, so that lag can be told without asking the log's database.
 create table read.log_head (
     singleton boolean     primary key default true check (singleton),

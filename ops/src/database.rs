@@ -79,8 +79,13 @@ pub fn connect_readers(
     max_connections: u32,
     application_name: &str,
 ) -> Result<PgPool, DatabaseError> {
-    // Most often nothing was left open, which the server would mention each time.
-    let options = connect_options(url, role, application_name)?.options([("client_min_messages", "error")]);
+    let settings = [
+        // Most often nothing was left open, which the server would mention each time.
+        ("client_min_messages", "error"),
+        // How they begin is planned once; they say themselves how the rest is.
+        ("plan_cache_mode", "force_generic_plan"),
+    ];
+    let options = connect_options(url, role, application_name)?.options(settings);
     Ok(pool_options(max_connections).connect_lazy_with(options))
 }
 

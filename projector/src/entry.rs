@@ -39,7 +39,10 @@ pub type Key = (Uuid, Uuid);
 
 /// Entries in log order, to be applied together.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch<'a>(&'a [&'a Entry]);
+pub struct Batch<'a> {
+    entries: &'a [&'a Entry],
+    is_bulk: bool,
+}
 
 /// One event as a projection looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +80,22 @@ impl<'a> Fact<'a> {
 impl<'a> Batch<'a> {
     /// A batch of entries that are in log order.
     pub const fn new(entries: &'a [&'a Entry]) -> Self {
-        Self(entries)
+        Self { entries, is_bulk: false }
+    }
+
+    /// A batch of a replay into tables that nobody reads yet.
+    pub const fn in_bulk(entries: &'a [&'a Entry]) -> Self {
+        Self { entries, is_bulk: true }
+    }
+
+    /// Whether its rows may be copied in, which tables with row-level security do not take.
+    pub const fn is_bulk(self) -> bool {
+        self.is_bulk
     }
 
     /// The entries as they stand in the log, readable or not.
     pub fn entries(self) -> impl Iterator<Item = &'a Entry> {
-        self.0.iter().copied()
+        self.entries.iter().copied()
     }
 
     /// What happened, in order.

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 pub mod config;
+mod copy;
 pub mod entry;
 pub mod feed;
 mod follow;

@@ -174,7 +174,7 @@ impl Rebuilder {
 
         let started = Instant::now();
         self.progress.say("indexing");
-        for doubled in shadow::finish(&shadows).await? {
+        for doubled in shadow::finish(&mut shadows).await? {
             self.rebuild_with_keys(&mut shadows[doubled]).await?;
         }
         let indexed = started.elapsed();

@@ -78,6 +78,8 @@ pub struct Runner {
 pub(crate) enum Manner {
     /// All at once, which is fast; one bad event fails the batch.
     Together,
+    /// All at once, into tables that nobody reads yet.
+    InBulk,
     /// Each alone, so that a bad one is found and parked.
     OneByOne,
 }
@@ -230,14 +232,15 @@ pub(crate) async fn apply_entries(
             Entry::Unreadable { recorded, reason } if projection.needs_content => {
                 parked.park(connection, recorded, reason).await?;
             }
-            entry if manner == Manner::Together => together.push(entry),
+            entry if manner != Manner::OneByOne => together.push(entry),
             entry => apply_alone(connection, projection, entry, parked).await?,
         }
     }
     if together.is_empty() {
         return Ok(());
     }
-    (projection.apply)(connection, Batch::new(&together)).await
+    let batch = if manner == Manner::InBulk { Batch::in_bulk(&together) } else { Batch::new(&together) };
+    (projection.apply)(connection, batch).await
 }
 
 async fn apply_alone(

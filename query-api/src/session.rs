@@ -5,7 +5,6 @@
 
 use ops::database::bounded;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, pool::PoolConnection, raw_sql};
-use std::fmt::Write;
 use uuid::Uuid;
 
 /// The longest that one statement may take: a request that was given up must not go on in the database.
@@ -94,19 +93,10 @@ impl Drop for Session {
 /// The rollback ends what somebody may have left open; most often there is nothing.
 fn beginning(tenant_id: Uuid, projections: &[&'static str], plans: Plans) -> String {
     let (plan_cache_mode, enable_seqscan) = plans.settings();
-    let mut text = format!(
+    let names = projections.join(",");
+    format!(
         "rollback;
          begin isolation level repeatable read read only;
-         set local registrar.tenant_id = '{tenant_id}';
-         set local statement_timeout = '{STATEMENT_TIMEOUT}';
-         set local plan_cache_mode = {plan_cache_mode};
-         set local enable_seqscan = {enable_seqscan};
-         select coalesce(min(position), 0)::bigint
-         from read.projections"
-    );
-    for (place, name) in projections.iter().enumerate() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, " {} name = '{name}'", if place == 0 { "where" } else { "or" });
-    }
-    text
+         select read.enter('{tenant_id}', '{{{names}}}', '{STATEMENT_TIMEOUT}', '{plan_cache_mode}', '{enable_seqscan}')"
+    )
 }

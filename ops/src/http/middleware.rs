@@ -64,7 +64,7 @@ impl<M: Middleware, S: Next> Service<Request> for Surrounded<M, S> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let handled = self.middleware.clone().handle(request, self.next.clone());
-        Box::pin(async { Ok(handled.await) })
+        let (middleware, next) = (self.middleware.clone(), self.next.clone());
+        Box::pin(async move { Ok(middleware.handle(request, next).await) })
     }
 }

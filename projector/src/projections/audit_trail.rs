@@ -3,7 +3,10 @@
 //! It looks at events as they are stored, sealed, so that one which cannot be read is in the trail all the same.
 
 use super::{ApplyError, Interest, Projection, column};
-use crate::entry::{Batch, Entry, Key, Keys};
+use crate::{
+    copy::copy,
+    entry::{Batch, Entry, Key, Keys},
+};
 use events::{Aggregate, Metadata, Recorded, account::Account, auth_session::AuthSession, ids::AccountId, personal};
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -56,6 +59,10 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
         let mut concerned = concerned(recorded);
         concerned.extend(owners.get(&(tenant_id, recorded.stream.id)));
         subjects.extend(concerned.into_iter().map(|subject_id| Concern { tenant_id, subject_id, position }));
+    }
+    if batch.is_bulk() {
+        copy_in(connection, batch).await?;
+        return copy_subjects(connection, subjects).await;
     }
     insert(connection, batch).await?;
     insert_subjects(connection, &subjects).await
@@ -135,6 +142,30 @@ async fn insert_sessions(connection: &mut PgConnection, begun: &BTreeMap<Key, Uu
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn copy_in(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {
+    let into = "audit_trail (tenant_id, position, event_id, stream_type, stream_id, version, type, actor_id, recorded_at, \
+                data, metadata, leaf_hash)";
+    Ok(copy(connection, into, batch.entries(), |entry, values| {
+        let event = entry.recorded();
+        values
+            .add(&event.tenant_id.as_uuid())
+            .add(&event.position)
+            .add(&event.event_id)
+            .add(&*event.stream.stream_type);
+        values.add(&event.stream.id).add(&event.version).add(&*event.event_type).add(&actor(entry));
+        values.add(&event.recorded_at).add(event.data.get()).add(event.metadata.get()).add(event.leaf_hash.as_slice());
+    })
+    .await?)
+}
+
+async fn copy_subjects(connection: &mut PgConnection, subjects: Vec<Concern>) -> Result<(), ApplyError> {
+    let into = "audit_trail_subjects (tenant_id, subject_id, position)";
+    Ok(copy(connection, into, subjects, |concern, values| {
+        values.add(&concern.tenant_id).add(&concern.subject_id).add(&concern.position);
+    })
+    .await?)
 }
 
 async fn insert(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {

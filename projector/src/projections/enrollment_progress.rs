@@ -1,7 +1,10 @@
 //! Who is in which course, how far, and which lessons they finished.
 
 use super::{ApplyError, Interest, Projection, column};
-use crate::entry::{Batch, Fact, Key, Keys};
+use crate::{
+    copy::copy,
+    entry::{Batch, Fact, Key, Keys},
+};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event,
@@ -59,6 +62,9 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
         }
     }
     save(connection, enrollments.into_values().collect()).await?;
+    if batch.is_bulk() {
+        return copy_lessons(connection, finished).await;
+    }
     insert_lessons(connection, &finished).await
 }
 
@@ -158,6 +164,14 @@ async fn save(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Apply
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn copy_lessons(connection: &mut PgConnection, rows: Vec<FinishedLesson>) -> Result<(), ApplyError> {
+    let into = "enrollment_progress_lessons (tenant_id, enrollment_id, lesson_id, completed_at)";
+    Ok(copy(connection, into, rows, |row, values| {
+        values.add(&row.tenant_id).add(&row.enrollment_id).add(&row.lesson_id).add(&row.completed_at);
+    })
+    .await?)
 }
 
 async fn insert_lessons(connection: &mut PgConnection, rows: &[FinishedLesson]) -> Result<(), ApplyError> {

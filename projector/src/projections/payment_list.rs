@@ -1,7 +1,7 @@
 //! Every payment.
 
 use super::{ApplyError, Interest, Projection, column};
-use crate::entry::Batch;
+use crate::{copy::copy, entry::Batch};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event,
@@ -57,6 +57,9 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             }
         }
     }
+    if batch.is_bulk() {
+        return copy_in(connection, payments).await;
+    }
     insert(connection, &payments).await
 }
 
@@ -64,6 +67,22 @@ const fn provider_name(provider: Provider) -> &'static str {
     match provider {
         Provider::Dummy => "dummy",
     }
+}
+
+async fn copy_in(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), ApplyError> {
+    let into = "payment_list (tenant_id, payment_id, learner_id, course_id, enrollment_id, amount_minor, currency, status, \
+                provider, transaction_id, paid_at, version)";
+    Ok(copy(connection, into, rows, |row, values| {
+        values
+            .add(&row.tenant_id)
+            .add(&row.payment_id)
+            .add(&row.learner_id)
+            .add(&row.course_id)
+            .add(&row.enrollment_id);
+        values.add(&row.amount_minor).add(&*row.currency).add(&*row.status).add(&*row.provider);
+        values.add(&*row.transaction_id).add(&row.paid_at).add(&row.version);
+    })
+    .await?)
 }
 
 async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyError> {

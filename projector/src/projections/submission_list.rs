@@ -1,7 +1,10 @@
 //! Every attempt that was handed in.
 
 use super::{ApplyError, Interest, Projection, column};
-use crate::entry::Batch;
+use crate::{
+    copy::{Jsonb, copy},
+    entry::Batch,
+};
 use chrono::{DateTime, Utc};
 use events::{
     Aggregate, Event,
@@ -70,7 +73,21 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
             }),
         }
     }
+    if batch.is_bulk() {
+        return copy_in(connection, submissions).await;
+    }
     insert(connection, &submissions).await
+}
+
+async fn copy_in(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), ApplyError> {
+    let into = "submission_list (tenant_id, submission_id, attempts_id, assessment_id, course_id, learner_id, attempt, \
+                answers, score, max_score, passed, banked, submitted_at, version)";
+    Ok(copy(connection, into, rows, |row, values| {
+        values.add(&row.tenant_id).add(&row.submission_id).add(&row.attempts_id).add(&row.assessment_id);
+        values.add(&row.course_id).add(&row.learner_id).add(&row.attempt).add(&Jsonb(&row.answers)).add(&row.score);
+        values.add(&row.max_score).add(&row.passed).add(&row.banked).add(&row.submitted_at).add(&row.version);
+    })
+    .await?)
 }
 
 async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyError> {

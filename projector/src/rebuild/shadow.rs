@@ -25,6 +25,8 @@ pub(super) struct Shadow {
     read: PgPool,
     position: i64,
     until: i64,
+    /// Whether the tables are what the live ones are.
+    is_finished: bool,
 }
 
 /// A place in the log, and when its event was recorded.
@@ -43,7 +45,7 @@ impl Mark {
 impl Shadow {
     /// Empty tables, to be filled up to a position. What an earlier rebuild has left is removed.
     pub(super) async fn begin(read: &PgPool, projection: Projection, until: i64) -> Result<Self, RebuildError> {
-        let shadow = Self { projection, read: read.clone(), position: 0, until };
+        let shadow = Self { projection, read: read.clone(), position: 0, until, is_finished: false };
         let mut transaction = read.begin().await?;
         sqlx::query!(
             "call read.begin_rebuild($1, $2, $3)",
@@ -88,12 +90,17 @@ impl Shadow {
 
     /// Applies entries that the view looks at, all that there are up to the mark.
     pub(super) async fn apply(&mut self, entries: &[Arc<Entry>], through: Mark) -> Result<(), RebuildError> {
-        match self.attempt(entries, through, Manner::Together).await {
+        match self.attempt(entries, through, self.manner()).await {
             Err(StepError::Apply(error)) if error.is_of_the_data() => self.apply_carefully(entries, through).await?,
             applied => applied?,
         }
         self.position = through.position;
         Ok(())
+    }
+
+    /// Before they are finished the tables have no row-level security.
+    const fn manner(&self) -> Manner {
+        if self.is_finished { Manner::Together } else { Manner::InBulk }
     }
 
     /// One bad event is parked; its batch would have to be applied one by one, so the batches are small.
@@ -145,10 +152,11 @@ impl Shadow {
     }
 
     /// Makes the filled tables what the live ones are.
-    pub(super) async fn finish(&self) -> Result<(), sqlx::Error> {
+    pub(super) async fn finish(&mut self) -> Result<(), sqlx::Error> {
         sqlx::query!("call read.finish_rebuild($1, $2)", self.projection.name, self.projection.tables as _)
             .execute(&self.read)
             .await?;
+        self.is_finished = true;
         Ok(())
     }
 
@@ -185,17 +193,20 @@ fn schema(projection: &str) -> String {
 
 /// Makes the filled tables what the live ones are, two views at a time: sorting for indexes keeps a core busy. The answer
 /// are those whose rows are not as their keys demand.
-pub(super) async fn finish(shadows: &[Shadow]) -> Result<Vec<usize>, RebuildError> {
-    let mut waiting = shadows.iter().cloned().enumerate();
+pub(super) async fn finish(shadows: &mut [Shadow]) -> Result<Vec<usize>, RebuildError> {
+    let mut waiting = shadows.to_vec().into_iter().enumerate();
     let mut finishing = JoinSet::new();
     let mut doubled = Vec::new();
     loop {
-        for (number, shadow) in waiting.by_ref().take(FINISHED_AT_ONCE - finishing.len()) {
-            finishing.spawn(async move { (number, shadow.finish().await.map_err(ApplyError::from)) });
+        for (number, mut shadow) in waiting.by_ref().take(FINISHED_AT_ONCE - finishing.len()) {
+            finishing.spawn(async move {
+                let finished = shadow.finish().await.map_err(ApplyError::from);
+                (number, finished.map(|()| shadow))
+            });
         }
         let Some(finished) = finishing.join_next().await else { return Ok(doubled) };
         match finished? {
-            (_, Ok(())) => {}
+            (number, Ok(finished)) => shadows[number] = finished,
             (number, Err(error)) if error.is_of_the_data() => doubled.push(number),
             (_, Err(error)) => return Err(error.into()),
         }
