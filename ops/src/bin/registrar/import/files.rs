@@ -18,8 +18,8 @@ use listing::Listing;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The folder holds at least one of four CSV files, each plain or compressed (`.csv.gz`), UTF-8, parted by \
-commas, with a header that names the columns in any order. Those in brackets may be left out; others are refused, and so \
-is the whole import. An empty value or `?` is not known.
+commas, with a header that names the columns in any order. Columns in brackets may be left out; one that is not listed \
+here stops the import before anything is posted. An empty value or `?` is not known.
 
   accounts.csv    key, email, role, first_name, last_name, created_at, [username], [portal_access], [password_hash]
       role is learner, instructor, auditor or admin, or student, trainee, candidate, teacher or trainer; portal_access is \
@@ -31,7 +31,8 @@ old password. Whoever has none, or one of another kind, which you leave out, ask
 is here already is refused with its courses. Without published_at, a course is a draft.
   payments.csv    key, learner, course, amount_minor, currency, paid_at, [transaction_id], [status]
       Money that was taken and kept: status is completed, rows of another are refused. A payment opens its enrolment, \
-at the time that enrolments.csv tells, else at its own; so it comes before enrolments.
+at the time that enrolments.csv tells, else at its own, and is what gave the right to enter; so payments are posted \
+before enrolments. An enrolment that an earlier import brought without its payment stays as it is.
   enrolments.csv  learner, course, enrolled_at, [completed_at], [withdrawn_at]
 
 A key is what the other system calls something, up to 200 characters: a number, an address, a Firebase `uid`. learner \
