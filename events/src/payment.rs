@@ -18,11 +18,12 @@ pub enum PaymentEvent {
         learner_id: AccountId,
         /// For what.
         course_id: CourseId,
-        /// The enrolment that it opened.
+        /// The enrolment that it opened; of an imported payment, the one that it belongs to.
         enrollment_id: EnrollmentId,
         /// How much.
         amount: Money,
-        /// The reference that people quote: `TXN-` and twelve upper-case hexadecimal digits.
+        /// The reference that people quote: `TXN-` and twelve upper-case hexadecimal digits, or what another system
+        /// called it that it was imported from.
         transaction_id: String,
         /// Who took it.
         provider: Provider,
@@ -35,6 +36,8 @@ pub enum PaymentEvent {
 pub enum Provider {
     /// Takes nothing and always succeeds; for organisations that settle elsewhere, and for development.
     Dummy,
+    /// The system that it was imported from.
+    Import,
 }
 
 /// Where a payment stands.

@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use events::{
     Personal, Role,
-    account::{Account, AccountEvent, Origin},
+    account::{Account, AccountEvent, Origin, PasswordReason},
     assessment::{Assessment, AssessmentEvent, Definition, Kind},
     category::{Category, CategoryEvent},
     course::{Course, CourseDetails, CourseEvent, CourseStatus},
@@ -20,10 +20,12 @@ use events::{
     submission::{Attempts, Scored, SubmissionEvent},
 };
 
+pub mod payment;
+
 /// Events, each with the time at which it happened.
 pub type History<E> = Vec<(DateTime<Utc>, E)>;
 
-/// An account that was in another system. Nobody logs in to it before its password is reset.
+/// An account that was in another system. Who brings no password along resets it before they first log in.
 #[derive(Debug, Clone)]
 pub struct ImportAccount {
     /// Whose.
@@ -32,6 +34,8 @@ pub struct ImportAccount {
     pub role: Role,
     /// Whether it may log in to the portal.
     pub portal_access: bool,
+    /// Whether the person brings a password along.
+    pub has_password: bool,
 }
 
 /// A course that was given in another system, and how far it came there.
@@ -89,13 +93,13 @@ pub struct ImportSubmission {
 /// What a fact names that has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
-    /// The learner of an enrolment or a result.
+    /// The learner of an enrolment, a payment or a result.
     Learner,
     /// The owner of a course.
     Owner,
     /// The category of a course.
     Category,
-    /// The course of an assessment or an enrolment.
+    /// The course of an assessment, an enrolment or a payment.
     Course,
     /// The assessment of a result.
     Assessment,
@@ -139,6 +143,8 @@ pub enum Stage {
     Archived,
     /// A learner's completion of a course.
     Completed,
+    /// A learner's entry into a course that was paid for.
+    Enrolled,
     /// A learner's withdrawal from it.
     Withdrawn,
 }
@@ -152,9 +158,9 @@ pub fn account(state: &Account, context: &Context, command: ImportAccount) -> Re
     if state.profile.is_some() {
         return Ok(vec![]);
     }
-    let ImportAccount { person, role, portal_access } = command;
+    let ImportAccount { person, role, portal_access, has_password } = command;
     let own = |text: String| Personal::new(person.account_id, text);
-    Ok(vec![AccountEvent::Registered {
+    let registered = AccountEvent::Registered {
         account_id: person.account_id,
         email: own(person.email.as_str().to_owned()),
         username: person.username.as_ref().map(|username| own(username.as_str().to_owned())),
@@ -165,7 +171,9 @@ pub fn account(state: &Account, context: &Context, command: ImportAccount) -> Re
         portal_access,
         address: None,
         agent: None,
-    }])
+    };
+    let password_set = AccountEvent::PasswordSet { reason: PasswordReason::Imported, temporary_until: None };
+    Ok(std::iter::once(registered).chain(has_password.then_some(password_set)).collect())
 }
 
 /// A category comes in once.
@@ -239,7 +247,7 @@ pub fn assessment(
 }
 
 /// A learner comes into a course, and to the end that is told. `learner` and `course` are those that it names. Neither
-/// price nor status of the course matters: they were in it.
+/// price nor status of the course matters: they were in it. One that a payment opened keeps that as its basis.
 pub fn enrollment(
     state: &Enrollment,
     learner: &Account,

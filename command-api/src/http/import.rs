@@ -5,7 +5,7 @@
 //! `facts` carries one out.
 //!
 //! Within a request the kinds come in the order in which they need one another (categories, accounts, courses,
-//! assessments, enrolments, submissions), whatever the order of the lines; lines about the same thing come in theirs. All
+//! assessments, payments, enrolments, submissions), whatever the order of the lines; lines about the same thing come in theirs. All
 //! else is carried out at once, so that the log takes it in few transactions.
 
 mod facts;
@@ -13,7 +13,7 @@ mod lines;
 
 pub use lines::{
     DoneImporting, ImportLine, ImportOutcome, ImportedAccount, ImportedAssessment, ImportedCategory, ImportedCourse,
-    ImportedEnrollment, ImportedSubmission, OutcomeKind,
+    ImportedEnrollment, ImportedPayment, ImportedSubmission, OutcomeKind,
 };
 
 use crate::{
@@ -56,6 +56,7 @@ impl From<Refusal> for Problem {
             Refusal::NotYet => ("/occurred_at", "future"),
             Refusal::OutOfOrder(Stage::Published) => ("/published_at", "order"),
             Refusal::OutOfOrder(Stage::Archived) => ("/archived_at", "order"),
+            Refusal::OutOfOrder(Stage::Enrolled) => ("/enrolled_at", "order"),
             Refusal::OutOfOrder(Stage::Completed) => ("/completed_at", "order"),
             Refusal::OutOfOrder(Stage::Withdrawn) => ("/withdrawn_at", "order"),
             Refusal::HeldHere => ("/assessment", "held-here"),

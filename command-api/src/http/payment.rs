@@ -140,9 +140,13 @@ pub async fn pay(
         .await
 }
 
-/// `TXN-` and twelve upper-case hexadecimal digits.
 fn draw_transaction_id() -> String {
-    let digits = rand::random::<u64>() >> 16;
+    transaction_id(rand::random())
+}
+
+/// `TXN-` and twelve upper-case hexadecimal digits, the last of the number.
+pub(super) fn transaction_id(number: u64) -> String {
+    let digits = number & 0xffff_ffff_ffff;
     format!("TXN-{digits:012X}")
 }
 

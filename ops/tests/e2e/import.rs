@@ -21,21 +21,26 @@ use uuid::Uuid;
 const FILES: [&str; 5] =
     ["courses.csv", "assessments.csv", "studentInfo.csv", "studentRegistration.csv", "studentAssessment.csv"];
 
-/// A copy of the sample that goes with this value.
-struct Sample(PathBuf);
+/// A copy of a sample that goes with this value.
+pub struct Sample(pub PathBuf);
 
 impl Sample {
     fn new() -> Self {
+        Self::of("oulad", &FILES)
+    }
+
+    /// The files of a folder beside this one.
+    pub fn of(name: &str, files: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("registrar-import-{}", Uuid::now_v7()));
         fs::create_dir(&folder).unwrap();
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oulad");
-        for file in FILES {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+        for file in files {
             fs::copy(sample.join(file), folder.join(file)).unwrap();
         }
         Self(folder)
     }
 
-    fn append(&self, file: &str, rows: &str) {
+    pub fn append(&self, file: &str, rows: &str) {
         let path = self.0.join(file);
         let content = fs::read_to_string(&path).unwrap() + rows;
         fs::write(path, content).unwrap();
@@ -49,9 +54,13 @@ impl Drop for Sample {
 }
 
 fn import(world: &World, sample: &Sample, more: &[&str]) -> Command {
+    command(world, "oulad", sample, more)
+}
+
+fn command(world: &World, kind: &str, sample: &Sample, more: &[&str]) -> Command {
     let mut command = Command::new(binary("registrar"));
     command
-        .args(["import", "oulad"])
+        .args(["import", kind])
         .arg(&sample.0)
         .args(["--command-api", &world.command_api, "--query-api", &world.query_api, "--email", "root@example.org"])
         .args(more)
@@ -63,12 +72,17 @@ fn import(world: &World, sample: &Sample, more: &[&str]) -> Command {
 
 /// Runs it to its end: the exit code and what it says.
 async fn run(world: &World, sample: &Sample, more: &[&str]) -> (i32, String) {
-    let output = import(world, sample, more).output().await.unwrap();
+    run_kind(world, "oulad", sample, more).await
+}
+
+/// Runs an import of a kind to its end: the exit code and what it says.
+pub async fn run_kind(world: &World, kind: &str, sample: &Sample, more: &[&str]) -> (i32, String) {
+    let output = command(world, kind, sample, more).output().await.unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
 /// What a stage says of itself, without how long it took.
-fn stage<'a>(said: &'a str, name: &str) -> &'a str {
+pub fn stage<'a>(said: &'a str, name: &str) -> &'a str {
     let line = said.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {said}"));
     line[name.len()..].split(" in ").next().unwrap().trim()
 }

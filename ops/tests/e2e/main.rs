@@ -13,6 +13,7 @@ mod credentials;
 mod faults;
 mod gates;
 mod import;
+mod import_files;
 mod migrations;
 mod refusals;
 mod secrets;

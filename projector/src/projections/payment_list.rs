@@ -66,6 +66,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
 const fn provider_name(provider: Provider) -> &'static str {
     match provider {
         Provider::Dummy => "dummy",
+        Provider::Import => "import",
     }
 }
 

@@ -25,17 +25,17 @@ pub struct Payment {
     pub course_id: Uuid,
     /// The course's title.
     pub course_title: Option<String>,
-    /// The enrolment that came of it.
+    /// The enrolment that it belongs to.
     pub enrollment_id: Uuid,
     /// What was paid.
     pub amount: Money,
     /// Where it stands.
     #[schema(example = "completed")]
     pub status: String,
-    /// Who carried it out.
+    /// Who carried it out; `import` where another system did, from which it was imported.
     #[schema(example = "dummy")]
     pub provider: String,
-    /// The reference that people quote.
+    /// The reference that people quote; of an imported payment, what the other system called it.
     #[schema(example = "TXN-4F9A1C07B2E3")]
     pub transaction_id: String,
     /// When.

@@ -3,6 +3,7 @@
 
 use crate::domain::account::identifier::{Email, InvalidName, Username, person_name};
 use events::{Role, account_import::RowError};
+use serde::Deserialize;
 use std::fmt;
 
 /// A column of a list.
@@ -115,8 +116,22 @@ pub struct NewAccount {
 }
 
 /// A bcrypt hash, `$2b$<cost>$<salt and digest>`, in the form of OpenBSD's crypt(3). Printing it shows nothing.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct BcryptHash(String);
+
+/// The text is no such hash. It is not told which text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a bcrypt hash, $2b$, of cost 4 to 14")]
+pub struct InvalidHash;
+
+impl TryFrom<String> for BcryptHash {
+    type Error = InvalidHash;
+
+    fn try_from(text: String) -> Result<Self, InvalidHash> {
+        Self::find(&text).ok_or(InvalidHash)
+    }
+}
 
 impl BcryptHash {
     /// The most that verifying one may cost: 2^14 rounds take about a second.

@@ -1,6 +1,9 @@
 //! The rules of imports, each as given, when, then.
 
-use super::*;
+use super::{
+    payment::{ImportPayment, Paid},
+    *,
+};
 use crate::{
     domain::{
         account::identifier::Email,
@@ -9,10 +12,15 @@ use crate::{
     execute::Import,
 };
 use chrono::TimeDelta;
+use events::{
+    ids::{EnrollmentId, PaymentId},
+    payment::{Payment, PaymentEvent, Provider},
+};
 use uuid::Uuid;
 
 const COURSE: CourseId = CourseId::new(Uuid::from_u128(9));
 const ASSESSMENT: AssessmentId = AssessmentId::new(Uuid::from_u128(7));
+const PAYMENT: PaymentId = PaymentId::new(Uuid::from_u128(8));
 
 fn day(number: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(number)
@@ -32,7 +40,7 @@ fn person() -> ImportAccount {
         first_name: "Bob".to_owned(),
         last_name: "Learner".to_owned(),
     };
-    ImportAccount { person, role: Role::Learner, portal_access: true }
+    ImportAccount { person, role: Role::Learner, portal_access: true, has_password: false }
 }
 
 fn bob() -> Account {
@@ -97,6 +105,15 @@ fn only_admins_import_and_only_below_themselves() {
 fn an_imported_account_has_no_password() {
     let registered = account(&Account::default(), &on_day_10(), person()).unwrap();
     assert!(matches!(registered[..], [AccountEvent::Registered { origin: Origin::Import, .. }]), "{registered:?}");
+}
+
+#[test]
+fn whoever_brings_a_password_along_has_it_once() {
+    let brought = ImportAccount { has_password: true, ..person() };
+    let events = account(&Account::default(), &on_day_10(), brought.clone()).unwrap();
+    let password_set = AccountEvent::PasswordSet { reason: PasswordReason::Imported, temporary_until: None };
+    assert_eq!(events[1..], [password_set]);
+    assert_eq!(account(&given(events), &on_day_10(), brought), Ok(vec![]));
 }
 
 #[test]
@@ -167,6 +184,83 @@ fn whoever_left_and_came_again_is_not_taken_out_again() {
     let state = given(events(enrolled(None, Some(20))).into_iter().chain([again]));
     let history = enrollment(&state, &bob(), &law(), &on_day_10(), told_enrollment(None, Some(20)));
     assert_eq!(history, Ok(vec![]));
+}
+
+fn told_payment(enrolled_at: Option<i64>) -> ImportPayment {
+    ImportPayment {
+        payment_id: PAYMENT,
+        learner_id: BOB,
+        course_id: COURSE,
+        amount: euro(4_999),
+        transaction_id: "old-1".to_owned(),
+        enrolled_at: enrolled_at.map(day),
+    }
+}
+
+fn pay(state: &Payment, enrollment: &Enrollment, told: ImportPayment) -> Result<Paid, Refusal> {
+    payment::decide(state, enrollment, &bob(), &law(), &on_day_10(), told)
+}
+
+fn captured() -> (DateTime<Utc>, PaymentEvent) {
+    let event = PaymentEvent::Captured {
+        learner_id: BOB,
+        course_id: COURSE,
+        enrollment_id: EnrollmentId::of(BOB, COURSE),
+        amount: euro(4_999),
+        transaction_id: "old-1".to_owned(),
+        provider: Provider::Import,
+    };
+    (day(10), event)
+}
+
+#[test]
+fn a_payment_opens_its_enrolment_and_is_its_basis() {
+    let basis = Basis::Payment { payment_id: PAYMENT };
+    let enrolled = EnrollmentEvent::Enrolled { learner_id: BOB, course_id: COURSE, basis };
+    for (told, at) in [(None, 10), (Some(12), 12), (Some(8), 8)] {
+        let paid = pay(&Payment::default(), &Enrollment::default(), told_payment(told));
+        let expected = Paid { payment: vec![captured()], enrollment: vec![(day(at), enrolled.clone())] };
+        assert_eq!(paid, Ok(expected), "{told:?}");
+    }
+    // The enrolment that is told of afterwards only comes to its end.
+    let history = enrollment(&given([enrolled]), &bob(), &law(), &on_day_10(), told_enrollment(Some(30), None));
+    let completed = EnrollmentEvent::Completed { learner_id: BOB, course_id: COURSE };
+    assert_eq!(history, Ok(vec![(day(30), completed)]));
+}
+
+#[test]
+fn an_enrolment_that_is_there_keeps_the_basis_on_which_it_was_opened() {
+    for state in [given(events(enrolled(None, None))), given(events(enrolled(None, Some(20))))] {
+        let paid = pay(&Payment::default(), &state, told_payment(Some(12)));
+        assert_eq!(paid, Ok(Paid { payment: vec![captured()], enrollment: vec![] }));
+    }
+}
+
+#[test]
+fn a_payment_that_was_imported_before_changes_nothing() {
+    let state = given([captured().1]);
+    let nothing = Paid { payment: vec![], enrollment: vec![] };
+    assert_eq!(pay(&state, &Enrollment::default(), told_payment(None)), Ok(nothing.clone()));
+    assert_eq!(pay(&state, &given(events(enrolled(None, None))), told_payment(None)), Ok(nothing));
+}
+
+#[test]
+fn a_payment_names_who_paid_for_what_and_has_happened() {
+    let refused = |learner: &Account, course: &Course, context: &Context, told| {
+        payment::decide(&Payment::default(), &Enrollment::default(), learner, course, context, told)
+    };
+    let (bob, law, told) = (bob(), law(), told_payment(None));
+    let nobody = refused(&Account::default(), &law, &on_day_10(), told.clone());
+    assert_eq!(nobody, Err(Refusal::Unknown(Named::Learner)));
+    let nothing = refused(&bob, &Course::default(), &on_day_10(), told.clone());
+    assert_eq!(nothing, Err(Refusal::Unknown(Named::Course)));
+    let instructor = Context { import: on_day_10().import, ..ada_as(Role::Instructor) };
+    assert_eq!(refused(&bob, &law, &instructor, told.clone()), Err(Refusal::NotAdmin));
+    let tomorrow = Import { source: "old".to_owned(), occurred_at: day(1_001) };
+    let tomorrow = Context { import: Some(tomorrow), ..on_day_10() };
+    assert_eq!(refused(&bob, &law, &tomorrow, told), Err(Refusal::NotYet));
+    let to_come = pay(&Payment::default(), &Enrollment::default(), told_payment(Some(1_001)));
+    assert_eq!(to_come, Err(Refusal::OutOfOrder(Stage::Enrolled)));
 }
 
 #[test]

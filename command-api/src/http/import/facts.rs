@@ -1,20 +1,24 @@
-//! One fact of an import, carried out: which streams it needs, and what it appends.
+//! One fact of an import: the ids of all that it names, and how it is carried out. `tell` says what it appends.
+
+mod tell;
 
 use super::lines::{
     Done, ImportLine, ImportedAccount, ImportedAssessment, ImportedCategory, ImportedCourse, ImportedEnrollment,
-    ImportedSubmission,
+    ImportedPayment, ImportedSubmission,
 };
 use crate::{
     domain::{
         account::{
-            self, Person,
+            Person,
             identifier::{Email, Username},
         },
-        category::{NAME_SCOPE, Refusal as CategoryRefusal, name_key},
-        import::{self, History, ImportAccount, ImportAssessment, ImportCourse, ImportEnrollment, ImportSubmission},
+        account_import::row::BcryptHash,
+        import::{
+            ImportAccount, ImportAssessment, ImportCourse, ImportEnrollment, ImportSubmission, payment::ImportPayment,
+        },
     },
-    execute::{Answer, Context, Executor, IdempotencyKey, Import, Reply, Work},
-    http::account::{EMAIL_SCOPE, USERNAME_SCOPE, tidy},
+    execute::{Answer, Context, Executor, IdempotencyKey, Import},
+    http::{account::tidy, payment},
 };
 use chrono::{DateTime, Utc};
 use events::{
@@ -24,7 +28,11 @@ use events::{
     category::Category,
     course::{Course, CourseDetails},
     enrollment::Enrollment,
-    ids::{AccountId, AssessmentId, AttemptsId, CategoryId, CourseId, EnrollmentId, SubmissionId, TenantId, of_import},
+    ids::{
+        AccountId, AssessmentId, AttemptsId, CategoryId, CourseId, EnrollmentId, PaymentId, SubmissionId, TenantId,
+        of_import,
+    },
+    payment::Payment,
     submission::Attempts,
 };
 use ops::problem::Problem;
@@ -42,6 +50,8 @@ pub(super) enum Kind {
     Account,
     Course,
     Assessment,
+    // Before enrolments: a payment opens its own.
+    Payment,
     Enrollment,
     Submission,
 }
@@ -54,9 +64,10 @@ pub(super) struct Fact {
 
 enum Told {
     Category { id: CategoryId, name: String, description: Option<String> },
-    Account(ImportAccount),
+    Account { account: ImportAccount, password_hash: Option<BcryptHash> },
     Course { id: CourseId, course: ImportCourse },
     Assessment { id: AssessmentId, assessment: ImportAssessment },
+    Payment(ImportPayment),
     Enrollment(ImportEnrollment),
     Submission(ImportSubmission),
 }
@@ -81,7 +92,7 @@ impl Fact {
         let told = if let Some(ImportedCategory { name, description }) = line.category {
             Told::Category { id: category(&key), name: name.trim().to_owned(), description }
         } else if let Some(told) = line.account {
-            Told::Account(new_account(account(&key), &told)?)
+            Told::Account { account: new_account(account(&key), &told)?, password_hash: told.password_hash }
         } else if let Some(told) = line.course {
             let category_id = told.category.as_deref().map(category);
             let owner_id = told.owner.as_deref().map(account);
@@ -90,6 +101,17 @@ impl Fact {
             let title = title.trim().to_owned();
             let told = ImportAssessment { course_id: of.as_deref().map(course), title, pass_percent };
             Told::Assessment { id: assessment(&key), assessment: told }
+        } else if let Some(ImportedPayment { learner, course: of, amount, transaction_id, enrolled_at }) = line.payment
+        {
+            let payment_id = id(Payment::STREAM_TYPE, &key);
+            Told::Payment(ImportPayment {
+                payment_id: PaymentId::new(payment_id),
+                learner_id: account(&learner),
+                course_id: course(&of),
+                amount: amount.into(),
+                transaction_id: transaction_id.unwrap_or_else(|| payment::transaction_id(payment_id.as_u64_pair().1)),
+                enrolled_at,
+            })
         } else if let Some(ImportedEnrollment { learner, course: into, completed_at, withdrawn_at }) = line.enrollment {
             let (learner_id, course_id) = (account(&learner), course(&into));
             Told::Enrollment(ImportEnrollment { learner_id, course_id, completed_at, withdrawn_at })
@@ -111,29 +133,40 @@ impl Fact {
     pub(super) const fn kind(&self) -> Kind {
         match &self.told {
             Told::Category { .. } => Kind::Category,
-            Told::Account(_) => Kind::Account,
+            Told::Account { .. } => Kind::Account,
             Told::Course { .. } => Kind::Course,
             Told::Assessment { .. } => Kind::Assessment,
+            Told::Payment(_) => Kind::Payment,
             Told::Enrollment(_) => Kind::Enrollment,
             Told::Submission(_) => Kind::Submission,
         }
     }
 
-    /// The stream that it is written to.
+    /// What it is about: the stream that it is written to, or of those the one that others may be about too.
     pub(super) fn stream(&self) -> Uuid {
         match &self.told {
             Told::Category { id, .. } => id.as_uuid(),
-            Told::Account(account) => account.person.account_id.as_uuid(),
+            Told::Account { account, .. } => account.person.account_id.as_uuid(),
             Told::Course { id, .. } => id.as_uuid(),
             Told::Assessment { id, .. } => id.as_uuid(),
+            Told::Payment(told) => EnrollmentId::of(told.learner_id, told.course_id).as_uuid(),
             Told::Enrollment(told) => EnrollmentId::of(told.learner_id, told.course_id).as_uuid(),
             Told::Submission(told) => AttemptsId::of(told.learner_id, told.assessment_id).as_uuid(),
         }
     }
 
-    /// Who was in the course, of an enrolment.
-    fn enrolled(&self) -> Option<Uuid> {
-        if let Told::Enrollment(told) = &self.told { Some(told.learner_id.as_uuid()) } else { None }
+    /// Who was in the course, of an enrolment or a payment.
+    fn learner(&self) -> Option<Uuid> {
+        match &self.told {
+            Told::Payment(told) => Some(told.learner_id.as_uuid()),
+            Told::Enrollment(told) => Some(told.learner_id.as_uuid()),
+            _ => None,
+        }
+    }
+
+    /// The payment's own stream.
+    fn payment(&self) -> Option<Uuid> {
+        if let Told::Payment(told) = &self.told { Some(told.payment_id.as_uuid()) } else { None }
     }
 }
 
@@ -145,7 +178,8 @@ fn new_account(account_id: AccountId, told: &ImportedAccount) -> Result<ImportAc
         first_name: tidy(&told.first_name),
         last_name: tidy(&told.last_name),
     };
-    Ok(ImportAccount { person, role: told.role, portal_access: told.portal_access.unwrap_or(true) })
+    let (portal_access, has_password) = (told.portal_access.unwrap_or(true), told.password_hash.is_some());
+    Ok(ImportAccount { person, role: told.role, portal_access, has_password })
 }
 
 fn new_course(told: ImportedCourse, category_id: Option<CategoryId>, owner_id: Option<AccountId>) -> ImportCourse {
@@ -170,9 +204,11 @@ impl Run<'_> {
             Kind::Account => executor.preload::<Account>(tenant, &written).await,
             Kind::Course => executor.preload::<Course>(tenant, &written).await,
             Kind::Assessment => executor.preload::<Assessment>(tenant, &written).await,
-            Kind::Enrollment => {
+            Kind::Payment | Kind::Enrollment => {
+                let payments: Vec<Uuid> = facts.iter().filter_map(|(_, fact)| fact.payment()).collect();
+                executor.preload::<Payment>(tenant, &payments).await?;
                 executor.preload::<Enrollment>(tenant, &written).await?;
-                let learners: Vec<Uuid> = facts.iter().filter_map(|(_, fact)| fact.enrolled()).collect();
+                let learners: Vec<Uuid> = facts.iter().filter_map(|(_, fact)| fact.learner()).collect();
                 executor.preload::<Account>(tenant, &learners).await
             }
             Kind::Submission => executor.preload::<Attempts>(tenant, &written).await,
@@ -200,109 +236,14 @@ impl Run<'_> {
         let (context, told) = (&context, &fact.told);
         let command = match told {
             Told::Category { .. } => "import.category",
-            Told::Account(_) => "import.account",
+            Told::Account { .. } => "import.account",
             Told::Course { .. } => "import.course",
             Told::Assessment { .. } => "import.assessment",
+            Told::Payment(_) => "import.payment",
             Told::Enrollment(_) => "import.enrollment",
             Told::Submission(_) => "import.submission",
         };
         let executor = self.executor;
-        executor.execute(context, command, |work| Box::pin(tell(work, context, told))).await
+        executor.execute(context, command, |work| Box::pin(tell::tell(work, context, told))).await
     }
-}
-
-/// Loads what a fact needs, decides, and appends.
-async fn tell(work: &mut Work<'_>, context: &Context, told: &Told) -> Result<Reply, Problem> {
-    match told {
-        Told::Category { id, name, description } => {
-            let state = work.load::<Category>(*id).await?.state;
-            let events = import::category(&state, context, name.clone(), description.clone())?;
-            if !events.is_empty() {
-                let taken = CategoryRefusal::NameTaken { name: name.clone() };
-                work.claim::<Category>(NAME_SCOPE, &name_key(name), *id, taken);
-            }
-            Ok(append::<Category>(work, *id, *id, now(context, events)))
-        }
-        Told::Account(account) => {
-            let id = account.person.account_id;
-            let state = work.load::<Account>(id).await?.state;
-            let events = import::account(&state, context, account.clone())?;
-            if !events.is_empty() {
-                claim(work, &account.person);
-            }
-            Ok(append::<Account>(work, id, id, now(context, events)))
-        }
-        Told::Course { id, course } => {
-            let state = work.load::<Course>(*id).await?.state;
-            let owner = match course.owner_id {
-                Some(owner) => Some(work.load::<Account>(owner).await?.state),
-                None => None,
-            };
-            let category = match course.details.category_id {
-                Some(category) => Some(work.load::<Category>(category).await?.state),
-                None => None,
-            };
-            let history = import::course(&state, owner.as_deref(), category.as_deref(), context, course.clone())?;
-            Ok(append::<Course>(work, *id, *id, history))
-        }
-        Told::Assessment { id, assessment } => {
-            let state = work.load::<Assessment>(*id).await?.state;
-            let course = match assessment.course_id {
-                Some(course) => Some(work.load::<Course>(course).await?.state),
-                None => None,
-            };
-            let events = import::assessment(&state, course.as_deref(), context, assessment.clone())?;
-            Ok(append::<Assessment>(work, *id, *id, now(context, events)))
-        }
-        Told::Enrollment(enrollment) => {
-            let id = EnrollmentId::of(enrollment.learner_id, enrollment.course_id);
-            let state = work.load::<Enrollment>(id).await?.state;
-            let learner = work.load::<Account>(enrollment.learner_id).await?.state;
-            let course = work.load::<Course>(enrollment.course_id).await?.state;
-            let history = import::enrollment(&state, &learner, &course, context, *enrollment)?;
-            Ok(append::<Enrollment>(work, id, id, history))
-        }
-        Told::Submission(submission) => {
-            let id = AttemptsId::of(submission.learner_id, submission.assessment_id);
-            let state = work.load::<Attempts>(id).await?.state;
-            let assessment = work.load::<Assessment>(submission.assessment_id).await?.state;
-            let enrollment = match assessment.course_id {
-                Some(course) => {
-                    Some(work.load::<Enrollment>(EnrollmentId::of(submission.learner_id, course)).await?.state)
-                }
-                None => None,
-            };
-            let events = import::submission(&state, &assessment, enrollment.as_deref(), context, *submission)?;
-            Ok(append::<Attempts>(work, id, submission.submission_id, now(context, events)))
-        }
-    }
-}
-
-/// A new person's key and names; there is no password hash.
-fn claim(work: &mut Work<'_>, person: &Person) {
-    let id = person.account_id;
-    work.new_subject(id);
-    work.claim::<Account>(EMAIL_SCOPE, person.email.as_str(), id, account::Refusal::EmailTaken);
-    if let Some(username) = &person.username {
-        work.claim::<Account>(USERNAME_SCOPE, username.as_str(), id, account::Refusal::UsernameTaken);
-    }
-}
-
-/// Events that happened when the fact says.
-fn now<E>(context: &Context, events: Vec<E>) -> History<E> {
-    let at = context.import.as_ref().map_or(context.now, |import| import.occurred_at);
-    events.into_iter().map(|event| (at, event)).collect()
-}
-
-fn append<A: Aggregate>(
-    work: &mut Work<'_>,
-    stream: A::Id,
-    answered: impl Into<Uuid>,
-    history: History<A::Event>,
-) -> Reply {
-    let is_changed = !history.is_empty();
-    if is_changed {
-        work.append_history::<A>(stream, history);
-    }
-    Reply::ok(answered).of_stream(stream).with(CHANGED, is_changed)
 }

@@ -1,6 +1,9 @@
 //! The lines of an import: what each may hold, and what is answered to it.
 
-use crate::http::{account, money::Amount};
+use crate::{
+    domain::account_import::row::BcryptHash,
+    http::{account, money::Amount},
+};
 use chrono::{DateTime, Utc};
 use events::Role;
 use ops::{
@@ -22,7 +25,8 @@ pub struct ImportLine {
     #[validate(length(max = 200), custom(function = not_blank))]
     #[schema(min_length = 1, max_length = 200, example = "student-17")]
     pub key: String,
-    /// When it happened: when the account came to be, the course began, the learner entered it, the attempt was handed in.
+    /// When it happened: when the account came to be, the course began, the money was taken, the learner entered it, the
+    /// attempt was handed in.
     pub occurred_at: DateTime<Utc>,
     /// A category of courses.
     #[validate(nested)]
@@ -36,6 +40,9 @@ pub struct ImportLine {
     /// An assessment that is held elsewhere.
     #[validate(nested)]
     pub assessment: Option<ImportedAssessment>,
+    /// Money that was taken for a course.
+    #[validate(nested)]
+    pub payment: Option<ImportedPayment>,
     /// A learner in a course.
     #[validate(nested)]
     pub enrollment: Option<ImportedEnrollment>,
@@ -50,13 +57,15 @@ fn one_fact(line: &ImportLine) -> Result<(), ValidationError> {
         line.account.is_some(),
         line.course.is_some(),
         line.assessment.is_some(),
+        line.payment.is_some(),
         line.enrollment.is_some(),
         line.submission.is_some(),
     ];
     if facts.into_iter().filter(|is_told| *is_told).count() == 1 {
         return Ok(());
     }
-    Err(refusal("one-of", "must have exactly one of category, account, course, assessment, enrollment, submission"))
+    let kinds = "must have exactly one of category, account, course, assessment, payment, enrollment, submission";
+    Err(refusal("one-of", kinds))
 }
 
 /// A category of courses.
@@ -73,7 +82,7 @@ pub struct ImportedCategory {
     pub description: Option<String>,
 }
 
-/// A person's account. It has no password: its person asks for one before they first log in.
+/// A person's account. Without a password hash its person asks for a password before they first log in.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedAccount {
@@ -98,6 +107,10 @@ pub struct ImportedAccount {
     pub username: Option<String>,
     /// Whether it may log in to the portal; without it, yes.
     pub portal_access: Option<bool>,
+    /// What the person's password is verified with until they first log in, which replaces it: a bcrypt hash, `$2b$`, of
+    /// cost 4 to 14.
+    #[schema(value_type = Option<String>, max_length = 60, pattern = r"^\$2b\$[0-9]{2}\$[./0-9A-Za-z]{53}$")]
+    pub password_hash: Option<BcryptHash>,
 }
 
 /// A course, and how far it came.
@@ -149,6 +162,29 @@ pub struct ImportedAssessment {
     #[validate(range(max = 100))]
     #[schema(minimum = 0, maximum = 100)]
     pub pass_percent: Option<u8>,
+}
+
+/// Money that was taken for a course. One that comes before its enrolment opens it, and stays what gave the right to enter.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedPayment {
+    /// The key of the account of who paid.
+    #[validate(length(max = 200))]
+    #[schema(max_length = 200)]
+    pub learner: String,
+    /// The key of the course.
+    #[validate(length(max = 200))]
+    #[schema(max_length = 200)]
+    pub course: String,
+    /// How much was taken and kept.
+    #[validate(nested)]
+    pub amount: Amount,
+    /// The reference that people quote; without it, one is drawn: `TXN-` and twelve upper-case hexadecimal digits.
+    #[validate(length(max = 100), custom(function = not_blank))]
+    #[schema(min_length = 1, max_length = 100, example = "TXN-0123456789AB")]
+    pub transaction_id: Option<String>,
+    /// When the learner entered the course; without it, when they paid.
+    pub enrolled_at: Option<DateTime<Utc>>,
 }
 
 /// A learner in a course, and how that ended.

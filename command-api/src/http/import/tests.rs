@@ -79,3 +79,30 @@ fn a_source_is_a_plain_name() {
         assert_eq!(check_source(bad).unwrap_err().slug(), "invalid-request", "{bad}");
     }
 }
+
+#[test]
+fn each_wrong_field_of_a_payment_is_named() {
+    let payment = |amount: Value, transaction_id: Value| {
+        let payment = json!({"learner": "17", "course": "law", "amount": amount, "transaction_id": transaction_id});
+        json!({"key": "1", "occurred_at": "2013-09-01T00:00:00Z", "payment": payment})
+    };
+    assert!(one(&payment(json!({"amount_minor": 4999, "currency": "EUR"}), Value::Null)).is_ok());
+    let wrong_amount = json!({"amount_minor": -1, "currency": "EUR"});
+    let expected = [is("/payment/amount/amount_minor", "range"), is("/payment/transaction_id", "blank")];
+    assert_eq!(wrong(&payment(wrong_amount, json!(" "))), expected);
+    let wrong_currency = json!({"amount_minor": 4999, "currency": "euro"});
+    assert_eq!(wrong(&payment(wrong_currency, json!("a"))), [is("/payment/amount/currency", "invalid")]);
+}
+
+#[test]
+fn a_password_hash_is_bcrypt_and_is_never_told() {
+    let mut line = student();
+    line["account"]["password_hash"] = json!("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW");
+    let told = format!("{:?}", one(&line).unwrap());
+    assert!(told.contains("BcryptHash(…)") && !told.contains("R9h"), "{told}");
+    line["account"]["password_hash"] = json!("$1$secret");
+    let problem = one(&line).unwrap_err();
+    let error = &problem.document().errors[0];
+    let said = "must be a bcrypt hash, $2b$, of cost 4 to 14";
+    assert_eq!((error.pointer.as_str(), error.detail.as_str()), ("/account/password_hash", said));
+}

@@ -2,6 +2,7 @@
 //! is posted, posts facts in an order in which they need one another, waits until every view shows them, and reports the
 //! rows that were not taken. One file per kind of source.
 
+mod files;
 mod oulad;
 mod progress;
 mod report;
@@ -35,6 +36,8 @@ pub struct Import {
 
 #[derive(Debug, Subcommand)]
 enum Source {
+    /// Accounts, courses, enrolments and payments of any system, from a folder with CSV files
+    Files(files::Files),
     /// The Open University Learning Analytics Dataset, from a folder with its CSV files
     Oulad(oulad::Oulad),
 }
@@ -67,6 +70,15 @@ pub enum ImportError {
     /// What runs here cannot be told.
     #[error(transparent)]
     Local(#[from] local::Error),
+    /// There is nothing to import.
+    #[error("{folder} holds none of {files}: `registrar import files --help` tells what is in them",
+        folder = .folder.display())]
+    Nothing {
+        /// Where it was looked for.
+        folder: std::path::PathBuf,
+        /// What was looked for.
+        files: String,
+    },
     /// A file is not what it should be.
     #[error(transparent)]
     Table(#[from] table::TableError),
@@ -100,6 +112,7 @@ impl Import {
     /// Imports.
     pub async fn run(&self) -> Result<(), ImportError> {
         match &self.source {
+            Source::Files(files) => files.run().await,
             Source::Oulad(oulad) => oulad.run().await,
         }
     }

@@ -55,6 +55,43 @@ pub enum TableError {
         /// Those that are there.
         found: String,
     },
+    /// Columns are there of which nothing is known.
+    #[error("{path} has the column{s} {unknown}, which mean{v} nothing here: take {it} out; the columns are {known}",
+        path = .path.display(), s = if *.is_one { "" } else { "s" }, v = if *.is_one { "s" } else { "" },
+        it = if *.is_one { "it" } else { "them" })]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Their names.
+        unknown: String,
+        /// Whether it is one.
+        is_one: bool,
+        /// Those that it may have.
+        known: String,
+    },
+    /// A column is there twice.
+    #[error("{path} names the column {column} twice", path = .path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+}
+
+/// The columns of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
+    /// Those that it has to have.
+    pub required: &'static [&'static str],
+    /// Those that it may have.
+    pub optional: &'static [&'static str],
+}
+
+impl Columns {
+    fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().chain(self.optional).copied()
+    }
 }
 
 /// A row that was not taken.
@@ -73,14 +110,14 @@ pub struct Refused {
 pub struct Row {
     /// The line in the file, from 1.
     pub line: u64,
-    columns: &'static [&'static str],
+    columns: Columns,
     values: Vec<String>,
 }
 
 impl Row {
-    /// A value; `None` where it is not known: empty or `?`.
+    /// A value; `None` where it is not known: empty, `?`, or in a column that the file does not have.
     pub fn find(&self, column: &'static str) -> Option<&str> {
-        let place = self.columns.iter().position(|name| *name == column)?;
+        let place = self.columns.all().position(|name| name == column)?;
         self.values.get(place).map(String::as_str).filter(|value| !matches!(*value, "" | "?"))
     }
 
@@ -111,16 +148,39 @@ pub struct Table {
     pub refused: Vec<Refused>,
 }
 
-/// Reads a file, or the same compressed with gzip, out of a folder.
+/// Reads these columns of a file, or of the same compressed with gzip, out of a folder.
 pub fn read(folder: &Path, file: &'static str, columns: &'static [&'static str]) -> Result<Table, TableError> {
-    let (path, text) = open(folder, file)?;
+    let missing = || TableError::Missing { folder: folder.to_owned(), file };
+    let path = find(folder, file)?.ok_or_else(missing)?;
+    let columns = Columns { required: columns, optional: &[] };
+    read_rows(path, file, columns, |path, header| find_places(path, header, columns))
+}
+
+/// As [`read`], where the file may be missing, and has no other columns than these.
+pub fn find_whole(folder: &Path, file: &'static str, columns: Columns) -> Result<Option<Table>, TableError> {
+    let Some(path) = find(folder, file)? else { return Ok(None) };
+    let places = |path: &Path, header: &StringRecord| {
+        let places = find_places(path, header, columns)?;
+        refuse_others(path, header, columns)?;
+        Ok(places)
+    };
+    read_rows(path, file, columns, places).map(Some)
+}
+
+fn read_rows(
+    path: PathBuf,
+    file: &'static str,
+    columns: Columns,
+    find_places: impl Fn(&Path, &StringRecord) -> Result<Vec<Option<usize>>, TableError>,
+) -> Result<Table, TableError> {
+    let text = open(&path)?;
     // Lines are counted by their line feeds; a carriage return before one goes with the space around the last value.
     let mut reader = ReaderBuilder::new().flexible(true).terminator(Terminator::Any(b'\n')).from_reader(text);
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return Err(unreadable(path, error)),
     };
-    let places = find_places(&path, &header, columns)?;
+    let places = find_places(&path, &header)?;
     let mut table = Table { rows: Vec::new(), refused: Vec::new() };
     let mut record = StringRecord::new();
     loop {
@@ -133,7 +193,9 @@ pub fn read(folder: &Path, file: &'static str, columns: &'static [&'static str])
                 table.refused.push(Refused { file, line, reason });
             }
             Ok(true) => {
-                let values = places.iter().map(|place| record.get(*place).unwrap_or_default().trim().to_owned());
+                let value =
+                    |place: &Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default().trim();
+                let values = places.iter().map(|place| value(place).to_owned());
                 let line = record.position().map_or(0, csv::Position::line);
                 table.rows.push(Row { line, columns, values: values.collect() });
             }
@@ -146,35 +208,41 @@ pub fn read(folder: &Path, file: &'static str, columns: &'static [&'static str])
     }
 }
 
-fn open(folder: &Path, file: &'static str) -> Result<(PathBuf, Box<dyn Read>), TableError> {
+fn find(folder: &Path, file: &str) -> Result<Option<PathBuf>, TableError> {
     if !folder.is_dir() {
         return Err(TableError::NoFolder(folder.to_owned()));
     }
     let candidates = [folder.join(file), folder.join(format!("{file}.gz"))];
-    let missing = || TableError::Missing { folder: folder.to_owned(), file };
-    let path = candidates.into_iter().find(|path| path.is_file()).ok_or_else(missing)?;
-    let unreadable = |error| TableError::Unreadable(path.clone(), error);
-    let mut raw = BufReader::new(File::open(&path).map_err(unreadable)?);
+    Ok(candidates.into_iter().find(|path| path.is_file()))
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, TableError> {
+    let unreadable = |error| TableError::Unreadable(path.to_owned(), error);
+    let mut raw = BufReader::new(File::open(path).map_err(unreadable)?);
     // By its content, for not everybody names it so.
     let is_compressed = raw.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let text: Box<dyn Read> = if is_compressed { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
     let mut text = BufReader::new(text);
     let start = text.fill_buf().map_err(unreadable)?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err(TableError::Encoding(path));
+        return Err(TableError::Encoding(path.to_owned()));
     }
     if start.iter().all(u8::is_ascii_whitespace) {
-        return Err(TableError::Empty(path));
+        return Err(TableError::Empty(path.to_owned()));
     }
-    Ok((path, Box::new(text)))
+    Ok(Box::new(text))
 }
 
-fn find_places(path: &Path, header: &StringRecord, columns: &[&str]) -> Result<Vec<usize>, TableError> {
-    let names: Vec<String> = header.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
-    let place = |column: &&str| names.iter().position(|name| name == column);
-    let missing: Vec<&str> = columns.iter().copied().filter(|column| place(column).is_none()).collect();
+fn names_of(header: &StringRecord) -> Vec<String> {
+    header.iter().map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+fn find_places(path: &Path, header: &StringRecord, columns: Columns) -> Result<Vec<Option<usize>>, TableError> {
+    let names = names_of(header);
+    let place = |column: &str| names.iter().position(|name| name == column);
+    let missing: Vec<&str> = columns.required.iter().copied().filter(|column| place(column).is_none()).collect();
     if missing.is_empty() {
-        return Ok(columns.iter().filter_map(place).collect());
+        return Ok(columns.all().map(place).collect());
     }
     let parted = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
     if let [only] = &*names
@@ -184,6 +252,22 @@ fn find_places(path: &Path, header: &StringRecord, columns: &[&str]) -> Result<V
     }
     let (missing, found) = (missing.join(", "), names.join(", "));
     Err(TableError::Columns { path: path.to_owned(), missing, found })
+}
+
+fn refuse_others(path: &Path, header: &StringRecord, columns: Columns) -> Result<(), TableError> {
+    let (path, names) = (path.to_owned(), names_of(header));
+    let unknown: Vec<String> =
+        names.iter().filter(|name| columns.all().all(|known| known != *name)).map(|name| format!("{name:?}")).collect();
+    if !unknown.is_empty() {
+        let known: Vec<&str> = columns.all().collect();
+        let (unknown, is_one, known) = (unknown.join(", "), unknown.len() == 1, known.join(", "));
+        return Err(TableError::Unknown { path, unknown, is_one, known });
+    }
+    let twice = (1..).zip(&names).find(|(next, name)| names[*next..].contains(name));
+    match twice {
+        Some((_, column)) => Err(TableError::Twice { path, column: column.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn unreadable(path: PathBuf, error: csv::Error) -> TableError {

@@ -121,6 +121,29 @@ fn a_file_that_is_no_such_table_says_why() {
 }
 
 #[test]
+fn columns_that_are_not_asked_for_are_refused_where_all_are_known() {
+    const KNOWN: Columns = Columns { required: &["code"], optional: &["days"] };
+    let read = |content: &str| find_whole(&Folder::with(FILE, content.as_bytes()).0, FILE, KNOWN);
+    let said = |content: &str| {
+        let text = read(content).unwrap_err().to_string();
+        text[text.find(FILE).unwrap()..].to_owned()
+    };
+    let table = read("code\nAAA\n").unwrap().unwrap();
+    assert_eq!((table.rows[0].text("code"), table.rows[0].find("days")), (Ok("AAA"), None));
+    assert_eq!(
+        said("code,Shoe size\n"),
+        "courses.csv has the column \"shoe size\", which means nothing here: take it out; the columns are code, days"
+    );
+    assert_eq!(
+        said("code,,shoe\n"),
+        "courses.csv has the columns \"\", \"shoe\", which mean nothing here: take them out; the columns are code, days"
+    );
+    assert_eq!(said("code,days,Code\n"), "courses.csv names the column code twice");
+    assert_eq!(said("days\n"), "courses.csv lacks the column code; it has days");
+    assert!(find_whole(&Folder::with("other.csv", b"code\n").0, FILE, KNOWN).unwrap().is_none());
+}
+
+#[test]
 fn a_folder_without_the_file_or_no_folder_says_so() {
     let folder = Folder::with("other.csv", b"code,days\n");
     let text = read(&folder.0, FILE, COLUMNS).unwrap_err().to_string();
