@@ -5,7 +5,7 @@
 use crate::{metrics, tail::Tail};
 use events::{
     Recorded,
-    log::{self, Append, LogError, Outcome},
+    log::{self, Append, LogError, Notify, Outcome},
 };
 use ops::database::Kept;
 use sqlx::PgPool;
@@ -148,7 +148,8 @@ fn names_of(command: &Append) -> Vec<Vec<u8>> {
 async fn append(log: &mut Log, batch: Vec<Waiting>) {
     let started = Instant::now();
     let commands: Vec<&Append> = batch.iter().map(|waiting| &waiting.append).collect();
-    match write(&mut log.connection, &commands).await {
+    let notify = if log.tail.is_wanted() { Notify::Nobody } else { Notify::Relays };
+    match write(&mut log.connection, &commands, notify).await {
         Ok(outcomes) => {
             metrics::appended(commands.len(), started.elapsed());
             let mut committed = Vec::new();
@@ -181,9 +182,9 @@ async fn append(log: &mut Log, batch: Vec<Waiting>) {
 }
 
 /// The connection is kept where all went well; else the pool finds out what is left of it.
-async fn write(kept: &mut Kept, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+async fn write(kept: &mut Kept, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
     let mut connection = kept.take().await?;
-    let outcomes = log::append(&mut *connection, commands).await?;
+    let outcomes = log::append(&mut *connection, commands, notify).await?;
     kept.keep(connection);
     Ok(outcomes)
 }

@@ -28,6 +28,11 @@ impl Tail {
         kept.events = VecDeque::new();
     }
 
+    /// Whether the relay of this process publishes.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.kept().is_wanted
+    }
+
     /// Keeps what was appended, in the order of its positions. Behind a gap, which another process has filled, it
     /// begins anew.
     pub(crate) fn extend(&self, appended: impl IntoIterator<Item = Recorded>) {

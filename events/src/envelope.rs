@@ -5,14 +5,14 @@ use crate::{
     event::{CodecError, Encoded},
     ids::{AccountId, AuthSessionId, TenantId},
     log::LogError,
-    personal::{self, SealError},
+    personal::SealError,
     upcast,
 };
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 use uuid::Uuid;
 
 /// Names one stream: what kind of thing, and which.
@@ -110,6 +110,8 @@ pub struct Decoded {
     pub event: Event,
     /// Who caused it.
     pub metadata: Metadata,
+    /// Whose personal data it holds.
+    pub subjects: BTreeSet<AccountId>,
 }
 
 /// Where an event will stand, before it is recorded.
@@ -259,10 +261,14 @@ impl Recorded {
         self.own_leaf_hash().is_ok_and(|hash| hash == self.leaf_hash)
     }
 
-    /// Reads the content. `open` opens personal data in place, or leaves them sealed.
-    pub fn decode(self, open: impl Fn(&mut Value)) -> Result<Decoded, (Self, CodecError)> {
+    /// Reads the content, in which are data of these people. `open` opens them in place, or leaves them sealed.
+    pub(crate) fn decode(
+        self,
+        subjects: BTreeSet<AccountId>,
+        open: impl Fn(&mut Value),
+    ) -> Result<Decoded, (Self, CodecError)> {
         // Most events hold nothing that has to be opened, or lifted to today's shape.
-        let event = if personal::may_be_in(self.data.get()) || upcast::is_outdated(&self.event_type) {
+        let event = if !subjects.is_empty() || upcast::is_outdated(&self.event_type) {
             let mut data = self.data.value();
             open(&mut data);
             Event::decode(&self.event_type, Cow::Owned(data))
@@ -272,7 +278,7 @@ impl Recorded {
         let metadata = serde_json::from_str(self.metadata.get())
             .map_err(|source| CodecError::Shape { event_type: format!("metadata of {}", self.event_type), source });
         match (event, metadata) {
-            (Ok(event), Ok(metadata)) => Ok(Decoded { recorded: self, event, metadata }),
+            (Ok(event), Ok(metadata)) => Ok(Decoded { recorded: self, event, metadata, subjects }),
             (Err(error), _) | (_, Err(error)) => Err((self, error)),
         }
     }

@@ -14,6 +14,7 @@
 --   idempotency_*  at most one per command
 --   side           null, or {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
 --                  refresh_tokens, voided_resets, reset_tokens, mails}, each an array of objects with the number of their command
+--   notify         whether a relay in another process has to be told; a notification costs every commit a lock
 create function log.append(
     command_count int,
     expected_command int[],
@@ -36,7 +37,8 @@ create function log.append(
     idempotency_key text[],
     idempotency_request bytea[],
     idempotency_response jsonb[],
-    side jsonb
+    side jsonb,
+    notify boolean
 )
 returns table (command int, outcome text, detail text, last_position bigint)
 language plpgsql
@@ -158,7 +160,7 @@ begin
     select a.command, a.outcome, a.detail, a.position from answered a order by a.command;
 
     -- A hint that wakes relays in other processes; what they do follows from the log.
-    if appended > 0 then
+    if notify and appended > 0 then
         perform pg_notify('registrar_log', (head_position + appended)::text);
     end if;
 end

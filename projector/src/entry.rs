@@ -1,8 +1,8 @@
 //! What projections are fed: log entries, decoded once for all of them, in batches.
 
 use chrono::{DateTime, Utc};
-use events::{Decoded, Event, Recorded};
-use std::collections::BTreeSet;
+use events::{Decoded, Event, Recorded, ids::AccountId, personal};
+use std::{borrow::Cow, collections::BTreeSet};
 use uuid::Uuid;
 
 /// One event on its way to the projections.
@@ -25,6 +25,14 @@ impl Entry {
         match self {
             Self::Readable(decoded) => &decoded.recorded,
             Self::Unreadable { recorded, .. } => recorded,
+        }
+    }
+
+    /// Whose personal data it holds.
+    pub fn subjects(&self) -> Cow<'_, BTreeSet<AccountId>> {
+        match self {
+            Self::Readable(decoded) => Cow::Borrowed(&decoded.subjects),
+            Self::Unreadable { recorded, .. } => Cow::Owned(personal::subjects(&recorded.data)),
         }
     }
 
@@ -61,7 +69,7 @@ pub struct Fact<'a> {
 
 impl<'a> Fact<'a> {
     fn of(decoded: &'a Decoded) -> Self {
-        let Decoded { recorded, event, metadata } = decoded;
+        let Decoded { recorded, event, metadata, .. } = decoded;
         Self {
             tenant_id: recorded.tenant_id.as_uuid(),
             id: recorded.stream.id,

@@ -26,7 +26,7 @@ mod tenant_list;
 use crate::entry::Batch;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
-use std::num::TryFromIntError;
+use std::{collections::BTreeSet, num::TryFromIntError};
 
 /// All views, in the order of their migrations.
 pub const ALL: &[Projection] = &[
@@ -82,6 +82,37 @@ impl Interest {
         match self {
             Self::Everything => true,
             Self::Streams(types) => types.contains(&stream_type),
+        }
+    }
+}
+
+/// The stream types that views name, a bit for each, and one for all others.
+#[derive(Debug)]
+pub(crate) struct Kinds(Vec<&'static str>);
+
+impl Kinds {
+    const OTHERS: u64 = 1 << 63;
+
+    /// Of all views.
+    pub(crate) fn of_all() -> Self {
+        let named = ALL.iter().filter_map(|projection| match projection.streams {
+            Interest::Everything => None,
+            Interest::Streams(types) => Some(types),
+        });
+        let types: BTreeSet<&'static str> = named.flatten().copied().collect();
+        Self(types.into_iter().collect())
+    }
+
+    /// The bit of a stream type.
+    pub(crate) fn find(&self, stream_type: &str) -> u64 {
+        self.0.iter().position(|known| *known == stream_type).map_or(Self::OTHERS, |place| 1 << place)
+    }
+
+    /// The bits of all that a view looks at.
+    pub(crate) fn wanted_by(&self, interest: Interest) -> u64 {
+        match interest {
+            Interest::Everything => u64::MAX,
+            Interest::Streams(types) => types.iter().map(|stream_type| self.find(stream_type)).sum(),
         }
     }
 }

@@ -52,8 +52,22 @@ impl Reader {
     /// Begins a transaction in which a tenant's rows of these projections can be read, when they reflect the position
     /// that the request asks for. An empty list stands for every projection.
     pub async fn open(&self, tenant_id: Uuid, projections: &[&'static str]) -> Result<Snapshot, Problem> {
+        self.open_planned(tenant_id, projections, Plans::ForValues).await
+    }
+
+    /// As [`Self::open`], for statements that look rows up by keys, none of which may be left out.
+    pub async fn open_by_key(&self, tenant_id: Uuid, projections: &[&'static str]) -> Result<Snapshot, Problem> {
+        self.open_planned(tenant_id, projections, Plans::Once).await
+    }
+
+    async fn open_planned(
+        &self,
+        tenant_id: Uuid,
+        projections: &[&'static str],
+        plans: Plans,
+    ) -> Result<Snapshot, Problem> {
         let wanted = self.reach(projections).await?;
-        let snapshot = Snapshot::begin(&self.pool, tenant_id, projections).await?;
+        let snapshot = Snapshot::begin(&self.pool, tenant_id, projections, plans).await?;
         match wanted {
             Some(wanted) if snapshot.position() < wanted => Err(behind(wanted, snapshot.position())),
             _ => Ok(Snapshot { if_none_match: self.if_none_match.clone(), ..snapshot }),
@@ -83,8 +97,9 @@ impl Snapshot {
         pool: &PgPool,
         tenant_id: Uuid,
         projections: &[&'static str],
+        plans: Plans,
     ) -> Result<Self, sqlx::Error> {
-        let session = Session::begin(pool.acquire().await?, tenant_id, projections, Plans::ForValues).await?;
+        let session = Session::begin(pool.acquire().await?, tenant_id, projections, plans).await?;
         Ok(Self { session, tenant_id, if_none_match: None })
     }
 

@@ -58,7 +58,7 @@ async fn refusals_are_recorded_with_their_count_and_without_what_is_personal() {
     let world = World::new().await;
     let account_id = world.person().await;
     let (refusals, recorder) = Refusals::new(Duration::from_mins(1));
-    let (executor, stop) = (world.executor.clone().recording(refusals), CancellationToken::new());
+    let (executor, stop) = (world.executor_recording(refusals), CancellationToken::new());
     let recording = tokio::spawn(recorder.run(executor.clone(), stop.clone()));
     let mut context = World::context();
     context.address = Some("192.0.2.77".to_owned());

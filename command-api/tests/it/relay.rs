@@ -7,7 +7,7 @@ use events::{
     Event, Metadata, Place, StreamRef,
     bus::{Bus, BusConfig},
     category::CategoryEvent,
-    log::{self, Append, Keyring, LogReader, MasterKey, Side},
+    log::{self, Append, Keyring, LogReader, MasterKey, Notify, Side},
     tenant::DEFAULT_TENANT,
 };
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl World {
                 idempotency: None,
                 side: Side::default(),
             };
-            log::append(self.log.pool(), &[&append]).await.unwrap();
+            log::append(self.log.pool(), &[&append], Notify::Relays).await.unwrap();
         }
     }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use command_api::{
     appender::Appender,
     execute::{Context, Executor, Reply},
+    refusals::Refusals,
     tail::Tail,
 };
 use events::{
@@ -27,15 +28,24 @@ pub(crate) struct World {
     _database: TestDatabase,
 }
 
+fn executor(pool: &PgPool, keyring: Keyring, refusals: Refusals) -> Executor {
+    let (head, _) = watch::channel(0);
+    let (appender, _) = Appender::start(pool.clone(), head, Tail::default());
+    Executor::recording(LogReader::new(pool.clone(), keyring), appender, refusals)
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::log().await;
         let pool = database.pool_as("registrar_command").await;
         let keyring = Keyring::new(pool.clone(), &MasterKey::from_base64(MASTER).unwrap());
-        let (head, _) = watch::channel(0);
-        let (appender, _) = Appender::start(pool.clone(), head, Tail::default());
-        let executor = Executor::new(LogReader::new(pool.clone(), keyring), appender);
+        let executor = executor(&pool, keyring, Refusals::default());
         Self { executor, pool, _database: database }
+    }
+
+    /// Another executor on the same log, which records what it refuses.
+    pub(crate) fn executor_recording(&self, refusals: Refusals) -> Executor {
+        executor(&self.pool, self.executor.log().keyring().clone(), refusals)
     }
 
     /// Nobody asks, now.

@@ -62,18 +62,27 @@ pub enum Outcome {
     },
 }
 
+/// Who is told that there is more to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// The relays that listen, whatever process they are of.
+    Relays,
+    /// Nobody: the relay that publishes is of this process, and hears of it in memory.
+    Nobody,
+}
+
 /// Appends the commands in one transaction and tells what became of each, in order. No two of them may write the
 /// same stream, claim the same name or carry the same idempotency key, nor may one read what another writes.
 ///
 /// The database role may call `log.append`, and may not touch the log otherwise.
 ///
 /// On an error nothing is known to be written; on one of the connection it may have been all the same.
-pub async fn append(log: impl PgExecutor<'_>, commands: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+pub async fn append(log: impl PgExecutor<'_>, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
     let columns = Columns::of(commands);
     let asked = sqlx::query!(
         r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
            from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                           $20, $21, $22)"#,
+                           $20, $21, $22, $23)"#,
         i32::try_from(commands.len()).unwrap_or(i32::MAX),
         &columns.expected_command,
         &columns.expected_stream,
@@ -96,6 +105,7 @@ pub async fn append(log: impl PgExecutor<'_>, commands: &[&Append]) -> Result<Ve
         &columns.idempotency_request as &[&[u8]],
         &columns.idempotency_response as &[&Value],
         columns.side,
+        notify == Notify::Relays,
     )
     .fetch_all(log);
     let answers = bounded(asked).await?;

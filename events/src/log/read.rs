@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt, stream};
 use sqlx::PgPool;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Events in one page of a read that goes on for long.
@@ -216,12 +216,10 @@ impl LogReader {
         &self,
         events: Vec<Recorded>,
     ) -> Result<Vec<Result<Decoded, (Recorded, CodecError)>>, LogError> {
-        let mut subjects = BTreeSet::new();
-        for event in &events {
-            subjects.append(&mut personal::subjects(&event.data));
-        }
-        self.keyring.load(subjects).await?;
-        Ok(events.into_iter().map(|event| event.decode(|json| self.keyring.open(json))).collect())
+        let subjects: Vec<BTreeSet<_>> = events.iter().map(|event| personal::subjects(&event.data)).collect();
+        self.keyring.load(subjects.iter().flatten().copied().collect::<HashSet<_>>()).await?;
+        let events = events.into_iter().zip(subjects);
+        Ok(events.map(|(event, subjects)| event.decode(subjects, |json| self.keyring.open(json))).collect())
     }
 
     /// Who holds a name in a tenant. `digest` is of [`Keyring::claim_digest`].

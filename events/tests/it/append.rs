@@ -6,11 +6,13 @@ use events::{
     Event, Metadata, Place, Recorded, StreamRef,
     category::CategoryEvent,
     ids::{AccountId, AuthSessionId},
-    log::{self, Append, Claim, Idempotency, Keyring, LogError, LogReader, MasterKey, OpenSession, Outcome, Side},
+    log::{
+        self, Append, Claim, Idempotency, Keyring, LogError, LogReader, MasterKey, Notify, OpenSession, Outcome, Side,
+    },
     tenant::DEFAULT_TENANT,
 };
 use sqlx::PgPool;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -46,7 +48,7 @@ fn command(id: Uuid, version: i64, count: i64) -> Append {
 }
 
 async fn one(writer: &PgPool, append: &Append) -> Outcome {
-    log::append(writer, &[append]).await.unwrap()[0]
+    log::append(writer, &[append], Notify::Relays).await.unwrap()[0]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +125,7 @@ async fn in_a_batch_each_command_stands_or_falls_alone() {
     let writer = database.pool_as("registrar_command").await;
     let (a, b, c) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
     let batch = [command(a, 0, 1), command(b, 5, 1), command(c, 0, 2)];
-    let outcomes = log::append(&writer, &batch.iter().collect::<Vec<_>>()).await.unwrap();
+    let outcomes = log::append(&writer, &batch.iter().collect::<Vec<_>>(), Notify::Relays).await.unwrap();
     assert_eq!(outcomes, [Outcome::Committed { position: 1 }, Outcome::Conflict, Outcome::Committed { position: 3 }]);
 }
 
@@ -204,7 +206,7 @@ async fn wrongly_numbered_events_are_a_fault_and_leave_nothing() {
     let id = Uuid::new_v4();
     let mut gap = command(id, 0, 1);
     gap.events[0] = event(id, 2, "x");
-    let fault = log::append(&writer, &[&gap, &command(Uuid::new_v4(), 0, 1)]).await.unwrap_err();
+    let fault = log::append(&writer, &[&gap, &command(Uuid::new_v4(), 0, 1)], Notify::Relays).await.unwrap_err();
     assert!(!fault.is_transient());
     assert_eq!(reader(database.pool().await).head().await.unwrap(), 0);
 }

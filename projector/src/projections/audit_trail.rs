@@ -7,7 +7,7 @@ use crate::{
     copy::copy,
     entry::{Batch, Entry, Key, Keys},
 };
-use events::{Aggregate, Metadata, Recorded, account::Account, auth_session::AuthSession, ids::AccountId, personal};
+use events::{Aggregate, Metadata, Recorded, account::Account, auth_session::AuthSession, ids::AccountId};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -54,11 +54,15 @@ struct Concern {
 async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), ApplyError> {
     let owners = session_owners(connection, batch).await?;
     let mut subjects = Vec::new();
-    for recorded in batch.entries().map(Entry::recorded) {
+    for entry in batch.entries() {
+        let (recorded, from) = (entry.recorded(), subjects.len());
         let (tenant_id, position) = (recorded.tenant_id.as_uuid(), recorded.position);
-        let mut concerned = concerned(recorded);
-        concerned.extend(owners.get(&(tenant_id, recorded.stream.id)));
-        subjects.extend(concerned.into_iter().map(|subject_id| Concern { tenant_id, subject_id, position }));
+        let owner = owners.get(&(tenant_id, recorded.stream.id)).copied();
+        for subject_id in concerned(entry).chain(owner) {
+            if subjects[from..].iter().all(|known: &Concern| known.subject_id != subject_id) {
+                subjects.push(Concern { tenant_id, subject_id, position });
+            }
+        }
     }
     if batch.is_bulk() {
         copy_in(connection, batch).await?;
@@ -78,13 +82,14 @@ fn actor(entry: &Entry) -> Option<Uuid> {
     }
 }
 
-/// Whom an event concerns: whose personal data it holds, and whose account it names or is of.
-fn concerned(recorded: &Recorded) -> BTreeSet<Uuid> {
-    let sealed = personal::subjects(&recorded.data).into_iter().map(AccountId::as_uuid);
+/// Whom an event concerns, some of them twice: whose personal data it holds, and whose account it names or is of.
+fn concerned(entry: &Entry) -> impl Iterator<Item = Uuid> {
+    let recorded = entry.recorded();
+    let sealed: Vec<Uuid> = entry.subjects().iter().copied().map(AccountId::as_uuid).collect();
     let Named { account_id, learner_id, owner_id, author_id } = Named::by(recorded);
     let named = [account_id, learner_id, owner_id, author_id].into_iter().flatten();
     let own = (recorded.stream.stream_type == Account::STREAM_TYPE).then_some(recorded.stream.id);
-    sealed.chain(named).chain(own).collect()
+    sealed.into_iter().chain(named).chain(own)
 }
 
 /// Whose the sessions in the batch are: only a session's first event says so, and it is kept for the later ones.

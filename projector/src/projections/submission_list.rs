@@ -7,11 +7,10 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use events::{
-    Aggregate, Event,
+    Aggregate, Event, Json,
     ids::CourseId,
     submission::{Attempts, SubmissionEvent},
 };
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -32,7 +31,7 @@ struct Row {
     course_id: Option<Uuid>,
     learner_id: Uuid,
     attempt: i64,
-    answers: Value,
+    answers: Json,
     score: Option<i64>,
     max_score: Option<i64>,
     passed: Option<bool>,
@@ -63,7 +62,7 @@ async fn apply(connection: &mut PgConnection, batch: Batch<'_>) -> Result<(), Ap
                 course_id: course_id.map(CourseId::as_uuid),
                 learner_id: learner_id.as_uuid(),
                 attempt: i64::from(*attempt),
-                answers: serde_json::to_value(answers)?,
+                answers: Json::of(answers)?,
                 score: result.map(|result| result.score),
                 max_score: result.map(|result| result.max_score),
                 passed: result.and_then(|result| result.passed),
@@ -84,7 +83,12 @@ async fn copy_in(connection: &mut PgConnection, rows: Vec<Row>) -> Result<(), Ap
                 answers, score, max_score, passed, banked, submitted_at, version)";
     Ok(copy(connection, into, rows, |row, values| {
         values.add(&row.tenant_id).add(&row.submission_id).add(&row.attempts_id).add(&row.assessment_id);
-        values.add(&row.course_id).add(&row.learner_id).add(&row.attempt).add(&Jsonb(&row.answers)).add(&row.score);
+        values
+            .add(&row.course_id)
+            .add(&row.learner_id)
+            .add(&row.attempt)
+            .add(&Jsonb(row.answers.get()))
+            .add(&row.score);
         values.add(&row.max_score).add(&row.passed).add(&row.banked).add(&row.submitted_at).add(&row.version);
     })
     .await?)
@@ -108,7 +112,7 @@ async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), Apply
         &column!(rows, course_id) as _,
         &column!(rows, learner_id),
         &column!(rows, attempt),
-        &column!(rows, answers),
+        &rows.iter().map(|row| row.answers.value()).collect::<Vec<_>>(),
         &column!(rows, score) as _,
         &column!(rows, max_score) as _,
         &column!(rows, passed) as _,

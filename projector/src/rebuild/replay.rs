@@ -6,7 +6,11 @@ use super::{
     Progress, RebuildError,
     shadow::{Mark, Shadow},
 };
-use crate::{entry::Entry, feed, projections::Interest};
+use crate::{
+    entry::Entry,
+    feed,
+    projections::{Interest, Kinds},
+};
 use events::{Recorded, log::LogReader};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -21,8 +25,16 @@ const BATCH: usize = 8_000;
 const STRIDE: i64 = 40_000;
 
 /// Part of the log: all events up to the mark that some view looks at.
-struct Page<T> {
-    events: Vec<T>,
+struct Page {
+    events: Vec<Recorded>,
+    through: Mark,
+}
+
+/// The same with its contents open.
+struct Opened {
+    events: Vec<Arc<Entry>>,
+    /// Of which kind each is, so that a view touches those alone that it looks at.
+    kinds: Vec<u64>,
     through: Mark,
 }
 
@@ -75,7 +87,7 @@ async fn read(
     mut after: i64,
     until: i64,
     streams: Option<Vec<String>>,
-    pages: mpsc::Sender<Page<Recorded>>,
+    pages: mpsc::Sender<Page>,
 ) -> Result<(), RebuildError> {
     while after < until {
         let events = log.read_through(after, until, PAGE, streams.as_deref()).await?;
@@ -96,12 +108,14 @@ async fn read(
 
 async fn decode(
     log: LogReader,
-    mut raw: mpsc::Receiver<Page<Recorded>>,
-    views: Vec<mpsc::Sender<Arc<Page<Arc<Entry>>>>>,
+    mut raw: mpsc::Receiver<Page>,
+    views: Vec<mpsc::Sender<Arc<Opened>>>,
 ) -> Result<(), RebuildError> {
+    let kinds = Kinds::of_all();
     while let Some(Page { events, through }) = raw.recv().await {
         let events = feed::decode(&log, events).await?;
-        let page = Arc::new(Page { events, through });
+        let kinds = events.iter().map(|entry| kinds.find(&entry.recorded().stream.stream_type)).collect();
+        let page = Arc::new(Opened { events, kinds, through });
         for view in &views {
             if view.send(page.clone()).await.is_err() {
                 return Ok(());
@@ -114,17 +128,17 @@ async fn decode(
 /// Applies all that comes, and tells how far that was.
 async fn fill(
     mut shadow: Shadow,
-    mut pages: mpsc::Receiver<Arc<Page<Arc<Entry>>>>,
+    mut pages: mpsc::Receiver<Arc<Opened>>,
     progress: &Progress,
 ) -> Result<i64, RebuildError> {
-    let (after, until, interest) = (shadow.position(), shadow.until(), shadow.projection().streams);
+    let (after, until) = (shadow.position(), shadow.until());
+    let wanted_kinds = Kinds::of_all().wanted_by(shadow.projection().streams);
     let mut pending = Vec::new();
     let mut through = Mark { position: after, recorded_at: None };
     while let Some(page) = pages.recv().await {
-        let wanted = page.events.iter().filter(|entry| {
-            (after + 1..=until).contains(&entry.position()) && interest.includes(&entry.recorded().stream.stream_type)
-        });
-        pending.extend(wanted.cloned());
+        let wanted = page.events.iter().zip(&page.kinds).filter(|(_, kind)| *kind & wanted_kinds != 0);
+        let new = wanted.map(|(entry, _)| entry).filter(|entry| (after + 1..=until).contains(&entry.position()));
+        pending.extend(new.cloned());
         if through.position < until {
             through = within(&page, until);
         }
@@ -141,7 +155,7 @@ async fn fill(
 }
 
 /// The mark that a page brings a view to that ends at `until`.
-fn within(page: &Page<Arc<Entry>>, until: i64) -> Mark {
+fn within(page: &Opened, until: i64) -> Mark {
     if page.through.position <= until {
         return page.through;
     }

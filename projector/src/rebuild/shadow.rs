@@ -5,7 +5,7 @@ use super::RebuildError;
 use crate::{
     entry::Entry,
     parked::Parked,
-    projections::{ApplyError, Projection},
+    projections::{ApplyError, Interest, Projection},
     run::{Manner, StepError, apply_entries},
 };
 use chrono::{DateTime, Utc};
@@ -194,7 +194,10 @@ fn schema(projection: &str) -> String {
 /// Makes the filled tables what the live ones are, two views at a time: sorting for indexes keeps a core busy. The answer
 /// are those whose rows are not as their keys demand.
 pub(super) async fn finish(shadows: &mut [Shadow]) -> Result<Vec<usize>, RebuildError> {
-    let mut waiting = shadows.to_vec().into_iter().enumerate();
+    let mut waiting: Vec<(usize, Shadow)> = shadows.iter().cloned().enumerate().collect();
+    // What takes longest begins first: the view that takes everything in.
+    waiting.sort_by_key(|(_, shadow)| !matches!(shadow.projection.streams, Interest::Everything));
+    let mut waiting = waiting.into_iter();
     let mut finishing = JoinSet::new();
     let mut doubled = Vec::new();
     loop {

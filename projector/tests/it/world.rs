@@ -13,7 +13,7 @@ use events::{
     enrollment::Enrollment,
     ids::AccountId,
     invitation::Invitation,
-    log::{self, Append, Keyring, LogReader, MasterKey, Outcome, Side},
+    log::{self, Append, Keyring, LogReader, MasterKey, Notify, Outcome, Side},
     payment::Payment,
     personal::DataKey,
     submission::Attempts,
@@ -145,7 +145,7 @@ impl World {
     async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
         let expected = events.iter().map(|event| (event.stream.clone(), event.version - 1)).collect();
         let append = Append { tenant_id: DEFAULT_TENANT, expected, events, idempotency: None, side };
-        match log::append(&self.commands, &[&append]).await.unwrap()[0] {
+        match log::append(&self.commands, &[&append], Notify::Nobody).await.unwrap()[0] {
             Outcome::Committed { position } => position,
             other => panic!("{other:?}"),
         }

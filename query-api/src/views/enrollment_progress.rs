@@ -130,7 +130,7 @@ pub(super) async fn is_enrolled(
 ))]
 pub async fn mine(caller: SignedIn, reader: Reader, PageQuery { page, .. }: PageQuery) -> Result<Answer, Problem> {
     let after = page.after()?;
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let mut snapshot = reader.open_by_key(caller.tenant_id, READS).await?;
     let rows = of_learner(&mut snapshot, caller.account_id, after, page.fetch()).await?;
     snapshot.answer(page.page(rows, |enrollment| (enrollment.enrolled_at, enrollment.id))).await
 }
@@ -142,7 +142,7 @@ pub async fn mine(caller: SignedIn, reader: Reader, PageQuery { page, .. }: Page
         (status = 404, description = "`not-found`"),
     ))]
 pub async fn one(caller: SignedIn, reader: Reader, Path(id): Path<Uuid>) -> Result<Answer, Problem> {
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let mut snapshot = reader.open_by_key(caller.tenant_id, READS).await?;
     let found = select_enrollments!(
         "where e.tenant_id = $1
            and e.enrollment_id = $2

@@ -81,7 +81,7 @@ impl From<Row> for Payment {
 ))]
 pub async fn mine(caller: SignedIn, reader: Reader, PageQuery { page, .. }: PageQuery) -> Result<Answer, Problem> {
     let (before, id) = page.after::<(DateTime<Utc>, Uuid)>()?.unzip();
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let mut snapshot = reader.open_by_key(caller.tenant_id, READS).await?;
     let rows = sqlx::query_as!(
         Row,
         r#"select p.payment_id as id, p.course_id, c.title as "course_title?", p.enrollment_id, p.amount_minor,

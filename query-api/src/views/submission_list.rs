@@ -94,7 +94,7 @@ pub(super) async fn of_learner(
 ))]
 pub async fn mine(caller: SignedIn, reader: Reader, PageQuery { page, .. }: PageQuery) -> Result<Answer, Problem> {
     let after = page.after()?;
-    let mut snapshot = reader.open(caller.tenant_id, READS).await?;
+    let mut snapshot = reader.open_by_key(caller.tenant_id, READS).await?;
     let rows = of_learner(&mut snapshot, caller.account_id, after, page.fetch()).await?;
     snapshot.answer(page.page(rows, |submission| (submission.submitted_at, submission.id))).await
 }
