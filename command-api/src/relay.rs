@@ -219,8 +219,8 @@ async fn told_of_more(head: &mut watch::Receiver<i64>, notified: &mut PgListener
             notification = notified.recv() => {
                 let told = notification.ok().and_then(|told| told.payload().parse().ok()).unwrap_or(UNKNOWN);
                 // A process hears of its own appends too, often before the appender has heard of them.
-                let heard = timeout(OWN_ECHO, head.wait_for(|head| *head >= told)).await;
-                if !matches!(heard, Ok(Ok(_))) && told > position {
+                let is_echo = matches!(timeout(OWN_ECHO, head.wait_for(|end| *end >= told)).await, Ok(Ok(_)));
+                if !is_echo && told > position {
                     return told;
                 }
             }

@@ -11,7 +11,7 @@ use events::{
     },
     tenant::DEFAULT_TENANT,
 };
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgListener};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::TestDatabase;
 use tokio::task::JoinSet;
@@ -262,4 +262,16 @@ async fn the_log_is_read_in_order_by_stream_and_by_filter() {
     assert_eq!(all, [2, 3, 4]);
     let none = events::log::Filter { stream_type: Some("course".to_owned()), ..Default::default() };
     assert_eq!(log.read_filtered(0, 10, &none).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn relays_elsewhere_are_told_only_where_they_have_to_be() {
+    let database = TestDatabase::log().await;
+    let writer = database.pool_as("registrar_command").await;
+    let mut listener = PgListener::connect_with(&writer).await.unwrap();
+    listener.listen("registrar_log").await.unwrap();
+    for notify in [Notify::Nobody, Notify::Relays] {
+        log::append(&writer, &[&command(Uuid::new_v4(), 0, 1)], notify).await.unwrap();
+    }
+    assert_eq!(listener.recv().await.unwrap().payload(), "2", "of the first nobody was told");
 }

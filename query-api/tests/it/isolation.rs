@@ -2,6 +2,7 @@
 
 use crate::world::{Person, World};
 use sqlx::{AssertSqlSafe, PgPool};
+use std::time::Duration;
 
 /// The tables that hold nothing of a tenant, each with the reason. This list may only shrink.
 const OF_NOBODY: &[(&str, &str)] = &[
@@ -87,4 +88,23 @@ async fn a_tenant_setting_does_not_outlive_its_request() {
         assert_eq!(world.get(Person::Stranger, "/v1/me").await.ok()["first_name"], "Some");
         assert_eq!(world.get_openly("/v1/courses").await.each("title").len(), 2);
     }
+}
+
+#[tokio::test]
+async fn whoever_finds_nothing_leaves_no_transaction_open() {
+    let world = World::new().await;
+    for _ in 0..20 {
+        let nobody = "/v1/enrollments/00000000-0000-7000-8000-0000000000ff";
+        assert_eq!(world.get(Person::Ada, nobody).await.problem(), "not-found");
+    }
+    let open = "select count(*)
+                from pg_stat_activity
+                where datname = current_database()
+                  and state like 'idle in transaction%'";
+    let all_ended = async || {
+        let count: i64 = sqlx::query_scalar(open).fetch_one(&world.owner).await.unwrap();
+        (count == 0).then_some(())
+    };
+    testkit::eventually("no transaction is left open", Duration::from_secs(5), all_ended).await;
+    assert_eq!(world.get(Person::Ada, "/v1/me").await.ok()["first_name"], "Ada");
 }
