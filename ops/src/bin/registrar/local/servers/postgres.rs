@@ -182,9 +182,15 @@ fn settings(profile: Profile) -> Vec<&'static str> {
     match profile {
         Profile::Durable => {}
         Profile::Small => settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]),
-        Profile::Test => {
-            settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB"]);
-        }
+        // Test databases are gone before they would be vacuumed, and whoever drops one waits for the launcher, now and
+        // then for as long as that sleeps, which is a minute.
+        Profile::Test => settings.extend([
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_wal_size=4GB",
+            "autovacuum=off",
+        ]),
         // As on a server of one's own; checkpoints come by time, not in the middle of every stretch of load.
         Profile::Bench => settings.extend([
             "max_connections=500",
