@@ -7,7 +7,7 @@ use events::{
     Recorded,
     log::{self, Append, LogError, Notify, Outcome},
 };
-use ops::database::Kept;
+use ops::database::{Kept, RESTS_AFTER};
 use sqlx::PgPool;
 use std::{
     collections::{HashSet, VecDeque},
@@ -17,6 +17,7 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::timeout,
 };
 use uuid::Uuid;
 
@@ -76,8 +77,13 @@ async fn run(mut log: Log, mut queue: mpsc::Receiver<Waiting>) {
     let mut arrived = Vec::with_capacity(MAX_BATCH);
     loop {
         if waiting.is_empty() {
-            if queue.recv_many(&mut arrived, MAX_BATCH).await == 0 {
-                return;
+            match timeout(RESTS_AFTER, queue.recv_many(&mut arrived, MAX_BATCH)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(_) => {
+                    log.connection.release();
+                    continue;
+                }
             }
         } else {
             while waiting.len() + arrived.len() < MAX_BATCH

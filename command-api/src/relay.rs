@@ -178,6 +178,7 @@ impl Relay {
                 continue;
             }
             if stop.is_cancelled() {
+                lock.write(published).await?;
                 lock.release().await;
                 return Ok(());
             }
@@ -219,8 +220,7 @@ async fn told_of_more(head: &mut watch::Receiver<i64>, notified: &mut PgListener
             notification = notified.recv() => {
                 let told = notification.ok().and_then(|told| told.payload().parse().ok()).unwrap_or(UNKNOWN);
                 // A process hears of its own appends too, often before the appender has heard of them.
-                let is_echo = matches!(timeout(OWN_ECHO, head.wait_for(|end| *end >= told)).await, Ok(Ok(_)));
-                if !is_echo && told > position {
+                if told > position && !matches!(timeout(OWN_ECHO, head.wait_for(|end| *end >= told)).await, Ok(Ok(_))) {
                     return told;
                 }
             }
@@ -278,6 +278,12 @@ impl Lock {
         if self.recorded.is_some_and(|(recorded, at)| recorded == position || at.elapsed() < IDLE) {
             return Ok(());
         }
+        self.write(position).await?;
+        self.recorded = Some((position, Instant::now()));
+        Ok(())
+    }
+
+    async fn write(&mut self, position: i64) -> Result<(), RelayError> {
         let recorded = sqlx::query!(
             "update log.relay
              set position = $1,
@@ -287,7 +293,6 @@ impl Lock {
         )
         .execute(&mut self.connection);
         bounded(recorded).await.map_err(RelayError::Lock)?;
-        self.recorded = Some((position, Instant::now()));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
-pub use self::kept::Kept;
+pub use self::kept::{Kept, RESTS_AFTER};
 use crate::{config::Secret, problem::Problem};
 
 /// The longest that a request waits for a connection; after it the answer is 503.
@@ -71,20 +71,15 @@ pub fn connect(
     Ok(cleared.connect_lazy_with(options))
 }
 
-/// As [`connect`], for those who only read, and who end what may have been left open before they begin: a connection
-/// comes back as it is.
+/// As [`connect`], for those who see to it themselves that no transaction is left open: a connection comes back as it is.
 pub fn connect_readers(
     url: &Secret,
     role: Option<&str>,
     max_connections: u32,
     application_name: &str,
 ) -> Result<PgPool, DatabaseError> {
-    let settings = [
-        // Most often nothing was left open, which the server would mention each time.
-        ("client_min_messages", "error"),
-        // How they begin is planned once; they say themselves how the rest is.
-        ("plan_cache_mode", "force_generic_plan"),
-    ];
+    // How they begin is planned once; they say themselves how the rest is.
+    let settings = [("plan_cache_mode", "force_generic_plan")];
     let options = connect_options(url, role, application_name)?.options(settings);
     Ok(pool_options(max_connections).connect_lazy_with(options))
 }
@@ -156,9 +151,18 @@ fn is_role(role: &str) -> bool {
 
 /// A readiness check: one round trip. The cause is logged, the caller learns only that it is not reachable.
 pub async fn ping(pool: &PgPool) -> Result<(), String> {
-    let asked = tokio::time::timeout(PING_TIMEOUT, sqlx::query("select 1").execute(pool)).await;
-    let error = match asked {
-        Ok(Ok(_)) => return Ok(()),
+    let error = match tokio::time::timeout(PING_TIMEOUT, pool.acquire()).await {
+        Ok(Ok(mut connection)) => {
+            match tokio::time::timeout(PING_TIMEOUT, sqlx::query("select 1").execute(&mut *connection)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => crate::config::chain(&error),
+                Err(elapsed) => {
+                    // Whatever it is given to next would wait for the answer too.
+                    connection.close_on_drop();
+                    elapsed.to_string()
+                }
+            }
+        }
         Ok(Err(error)) => crate::config::chain(&error),
         Err(elapsed) => elapsed.to_string(),
     };

@@ -1,7 +1,7 @@
 //! Rows for `COPY … FROM STDIN (FORMAT binary)` (PostgreSQL manual, COPY, "Binary Format"): the cheapest way in for the
 //! many rows of a replay. A table with row-level security takes none, so live tables are filled by `insert`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -9,8 +9,8 @@ use uuid::Uuid;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
-/// From 1970 to 2000, where PostgreSQL's time begins, in microseconds.
-const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+/// From 1970 to 2000, where PostgreSQL's time begins.
+const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
 /// Bytes sent at a time.
 const CHUNK: usize = 1 << 20;
 
@@ -58,7 +58,8 @@ impl Field for [u8] {
 
 impl Field for DateTime<Utc> {
     fn write(&self, buffer: &mut Vec<u8>) {
-        (self.timestamp_micros() - EPOCH_MICROSECONDS).write(buffer);
+        // As sqlx writes it: what is less than a microsecond is left out. No time that there is overflows.
+        (*self - DateTime::UNIX_EPOCH - EPOCH).num_microseconds().unwrap_or(i64::MAX).write(buffer);
     }
 }
 
@@ -156,7 +157,10 @@ mod tests {
     #[test]
     fn time_is_counted_from_2000() {
         let mut buffer = Vec::new();
-        DateTime::from_timestamp_micros(EPOCH_MICROSECONDS + 258).unwrap().write(&mut buffer);
-        assert_eq!(buffer, [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2]);
+        let from_2000 = |nanoseconds| DateTime::UNIX_EPOCH + EPOCH + TimeDelta::nanoseconds(nanoseconds);
+        from_2000(258_900).write(&mut buffer);
+        from_2000(-1_900).write(&mut buffer);
+        assert_eq!(buffer[..12], [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(buffer[12..], [0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 255]);
     }
 }

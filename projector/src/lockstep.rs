@@ -49,7 +49,7 @@ enum Attempt {
 
 impl Lockstep {
     /// Nobody yet, on the read database, fed by `feed`, at most `batch_size` events a step.
-    pub const fn new(read: PgPool, feed: Feed, batch_size: usize) -> Self {
+    pub fn new(read: PgPool, feed: Feed, batch_size: usize) -> Self {
         Self { runners: Vec::new(), feed, batch_size, connection: Kept::new(read) }
     }
 

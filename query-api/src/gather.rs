@@ -12,7 +12,7 @@ use crate::{
 use axum::response::Response;
 use futures::future::BoxFuture;
 use ops::{
-    database::{Kept, bounded},
+    database::{Kept, RESTS_AFTER, bounded},
     problem::Problem,
 };
 use serde::Serialize;
@@ -20,7 +20,6 @@ use sqlx::{PgConnection, PgPool};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -32,8 +31,6 @@ use uuid::Uuid;
 const QUEUE: usize = 4_096;
 /// Those who are read at once.
 const MAX_BATCH: usize = 256;
-/// A reader whom nobody has asked for so long gives its connection back.
-const RESTS_AFTER: Duration = Duration::from_millis(500);
 /// Those who read, each with a connection of its own: one batch is read while the next is gathered.
 const READERS: usize = 2;
 

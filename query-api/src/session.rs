@@ -90,13 +90,11 @@ impl Drop for Session {
     }
 }
 
-/// The rollback ends what somebody may have left open; most often there is nothing.
 fn beginning(tenant_id: Uuid, projections: &[&'static str], plans: Plans) -> String {
     let (plan_cache_mode, enable_seqscan) = plans.settings();
     let names = projections.join(",");
     format!(
-        "rollback;
-         begin isolation level repeatable read read only;
+        "begin isolation level repeatable read read only;
          select read.enter('{tenant_id}', '{{{names}}}', '{STATEMENT_TIMEOUT}', '{plan_cache_mode}', '{enable_seqscan}')"
     )
 }

@@ -1,6 +1,10 @@
 //! Which organisation a request means by a name, and whether it is entered from another.
 
-use crate::{consistency::min_position, state::State};
+use crate::{
+    consistency::min_position,
+    session::{Plans, Session},
+    state::State,
+};
 use axum::http::{HeaderMap, HeaderValue};
 use events::{
     Role,
@@ -20,9 +24,10 @@ pub async fn find(state: &State, headers: &HeaderMap, name: &str) -> Result<Opti
     if let Some(wanted) = min_position(headers)? {
         state.positions.reach(READS, wanted).await?;
     }
-    let mut transaction = state.pool.begin().await?;
+    // Of no tenant: it is seen by its name.
+    let mut session = Session::begin(state.pool.acquire().await?, Uuid::nil(), READS, Plans::Once).await?;
     sqlx::query!("select set_config('registrar.tenant_name', $1, true) as name", name)
-        .fetch_one(&mut *transaction)
+        .fetch_one(session.connection())
         .await?;
     let found = sqlx::query_scalar!(
         "select tenant_id
@@ -30,9 +35,9 @@ pub async fn find(state: &State, headers: &HeaderMap, name: &str) -> Result<Opti
          where $1 in (slug, tenant_id::text)",
         name,
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(session.connection())
     .await?;
-    transaction.commit().await?;
+    session.end().await?;
     Ok(found)
 }
 

@@ -81,10 +81,13 @@ pub fn decide(
             if course.status != CourseStatus::Published {
                 return Err(Refusal::CourseNotPublished);
             }
-            if let Some(price) = course.price() {
-                return Err(Refusal::PaymentRequired { price });
-            }
-            Ok(vec![EnrollmentEvent::Enrolled { learner_id, course_id, basis: Basis::Free }])
+            let basis = match (enrollment.basis, course.price()) {
+                // Whoever paid and left comes back without paying again.
+                (Some(paid @ Basis::Payment { .. }), _) => paid,
+                (_, Some(price)) => return Err(Refusal::PaymentRequired { price }),
+                (_, None) => Basis::Free,
+            };
+            Ok(vec![EnrollmentEvent::Enrolled { learner_id, course_id, basis }])
         }
         Command::CompleteLesson { lesson_id } => {
             let is_own = enrollment.is_enrolled() && enrollment.learner_id == Some(learner_id);
@@ -127,6 +130,7 @@ mod tests {
     use events::{
         Role,
         course::{ContentType, CourseDetails, CourseEvent, Lesson},
+        ids::PaymentId,
     };
     use uuid::Uuid;
 
@@ -196,6 +200,15 @@ mod tests {
         assert_eq!(refused, Err(Refusal::NotFound));
         let entered = decide(&left, &published(1), &ada_as(Role::Learner), ENROLL);
         assert_eq!(entered, Ok(vec![ENROLLED]));
+    }
+
+    #[test]
+    fn whoever_paid_and_left_comes_back_without_paying_again() {
+        let course = given(draft(Some(euro(4999)), 1).into_iter().chain([CourseEvent::Published {}]));
+        let basis = Basis::Payment { payment_id: PaymentId::new(Uuid::from_u128(8)) };
+        let paid = EnrollmentEvent::Enrolled { learner_id: ADA, course_id: COURSE, basis };
+        let left = given([paid.clone(), EnrollmentEvent::Withdrawn { learner_id: ADA, course_id: COURSE }]);
+        assert_eq!(decide(&left, &course, &ada_as(Role::Learner), ENROLL), Ok(vec![paid]));
     }
 
     #[test]

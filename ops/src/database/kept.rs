@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
 /// One that nobody has used for so long goes back: the pool asks whether it is still there.
-const RESTS_AFTER: Duration = Duration::from_millis(500);
+pub const RESTS_AFTER: Duration = Duration::from_millis(500);
+/// After so long it goes back though it is in use, since the pool lets no connection grow old.
+const KEPT_FOR: Duration = Duration::from_mins(10);
 /// Of a pool with fewer connections none is kept: others would wait for it.
 const ROOM: u32 = 8;
 
@@ -14,24 +16,28 @@ const ROOM: u32 = 8;
 pub struct Kept {
     pool: PgPool,
     connection: Option<(PoolConnection<Postgres>, Instant)>,
+    acquired: Instant,
 }
 
 impl Kept {
     /// Nothing is kept yet.
     #[must_use]
-    pub const fn new(pool: PgPool) -> Self {
-        Self { pool, connection: None }
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, connection: None, acquired: Instant::now() }
     }
 
     /// The connection that was kept, else another of the pool. Whoever is done with it, and all went well, gives it to
     /// [`Self::keep`]; else the pool finds out what is left of it.
     pub async fn take(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         // One that rested goes back before another is asked for.
-        let rested = self.connection.take().filter(|(_, used)| used.elapsed() < RESTS_AFTER);
-        match rested {
-            Some((connection, _)) => Ok(connection),
-            None => self.pool.acquire().await,
+        let is_young = self.acquired.elapsed() < KEPT_FOR;
+        let kept = self.connection.take().filter(|(_, used)| is_young && used.elapsed() < RESTS_AFTER);
+        if let Some((connection, _)) = kept {
+            return Ok(connection);
         }
+        let connection = self.pool.acquire().await?;
+        self.acquired = Instant::now();
+        Ok(connection)
     }
 
     /// Keeps the connection for the next time, where the pool has room for that.

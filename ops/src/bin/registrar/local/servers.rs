@@ -120,6 +120,7 @@ fn tell(wanted: Wanted, text: &str) {
     if wanted.profile == Profile::Durable {
         console::say(text);
     } else {
-        console::plain(&format!("      {text}"));
+        // Beside a command's own output, which may be JSON.
+        eprintln!("      {text}");
     }
 }
