@@ -17,8 +17,8 @@ declare
     event_stream uuid[];
     event_version bigint[];
     event_type text[];
-    event_data jsonb[];
-    event_metadata jsonb[];
+    event_data json[];
+    event_metadata json[];
     event_recorded_at timestamptz[];
     event_leaf_hash bytea[];
     idempotency_command int[];
@@ -40,8 +40,8 @@ begin
     event_stream := (select array_agg(case s when 1 then payments[c] else enrollments[c] end order by c, s) from generate_series(1, commands) c, generate_series(1, 2) s);
     event_version := (select array_agg(1::bigint) from generate_series(1, commands * 2));
     event_type := (select array_agg('registrar.payment.captured.v1'::text) from generate_series(1, commands * 2));
-    event_data := (select array_agg('{"learner_id":"00000000-0000-7000-8000-000000000001","course_id":"00000000-0000-7000-8000-000000000001","enrollment_id":"00000000-0000-7000-8000-000000000001","amount":{"amount_minor":4999,"currency":"EUR"},"transaction_id":"TXN-0123456789AB","provider":"dummy"}'::jsonb) from generate_series(1, commands * 2));
-    event_metadata := (select array_agg('{"actor_id":"00000000-0000-7000-8000-000000000001","actor_role":"learner","session_id":"00000000-0000-7000-8000-000000000001","correlation_id":"00000000-0000-7000-8000-000000000001","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'::jsonb) from generate_series(1, commands * 2));
+    event_data := (select array_agg('{"learner_id":"00000000-0000-7000-8000-000000000001","course_id":"00000000-0000-7000-8000-000000000001","enrollment_id":"00000000-0000-7000-8000-000000000001","amount":{"amount_minor":4999,"currency":"EUR"},"transaction_id":"TXN-0123456789AB","provider":"dummy"}'::json) from generate_series(1, commands * 2));
+    event_metadata := (select array_agg('{"actor_id":"00000000-0000-7000-8000-000000000001","actor_role":"learner","session_id":"00000000-0000-7000-8000-000000000001","correlation_id":"00000000-0000-7000-8000-000000000001","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'::json) from generate_series(1, commands * 2));
     event_recorded_at := (select array_agg(now()) from generate_series(1, commands * 2));
     event_leaf_hash := (select array_agg(sha256(c::text::bytea)) from generate_series(1, commands * 2) c);
     idempotency_command := (select array_agg(c) from generate_series(1, commands) c);
@@ -56,7 +56,7 @@ begin
         event_command, event_ids, event_tenant, event_stream_type, event_stream, event_version,
         event_type, event_data, event_metadata, event_recorded_at, event_leaf_hash,
         idempotency_command, idempotency_tenant, idempotency_actor, idempotency_key, idempotency_request, idempotency_response,
-        null);
+        null, false);
     return extract(epoch from clock_timestamp() - begun) * 1e6 / commands;
 end
 $$;
