@@ -18,7 +18,7 @@ use sqlx::{
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,10 @@ const MAX_BATCH: u16 = 500;
 /// How often a standby tries to take over, and an idle leader looks whether the stream is still there, and whether the
 /// log holds what nothing told it of. So often, too, operators are told how far publishing has come.
 const IDLE: Duration = Duration::from_secs(1);
+/// Batches are sent at least so far apart, but for large ones: each wakes everyone who follows the stream. What comes after
+/// a quiet moment is sent at once.
+const APART: Duration = Duration::from_millis(6);
+const LARGE_BATCH: usize = 100;
 /// Whoever does not know how far the log goes reads it until there is no more.
 const UNKNOWN: i64 = i64::MAX;
 /// How long what another process may have appended is left, since it may be one's own.
@@ -92,13 +96,7 @@ impl Relay {
             None => self.look_up_published().await?,
         };
         let events = self.next(published).await?;
-        let mut sent = Vec::with_capacity(events.len());
-        for event in &events {
-            sent.push(self.bus.publish(event).await?);
-        }
-        for sent in sent {
-            sent.acknowledged().await?;
-        }
+        self.bus.publish(&events).await?;
         self.published = Some(events.last().map_or(published, |last| last.position));
         Ok(events.len())
     }
@@ -150,7 +148,10 @@ impl Relay {
         let mut notified = bounded(listen(self.log.pool())).await.map_err(RelayError::Lock)?;
         // How far the log goes, as far as anybody told; there may always be more.
         let mut known_head = UNKNOWN;
+        let mut step_at = Instant::now();
         loop {
+            let _ = timeout_at(step_at, stop.cancelled()).await;
+            step_at = Instant::now() + APART;
             let cut_off = cut_off(self.bus.clone(), stop);
             let stepped = tokio::select! {
                 stepped = self.step() => stepped,
@@ -173,6 +174,9 @@ impl Relay {
             metrics::relay(true, published, published.max(appended));
             lock.record(published).await?;
             known_head = known_head.max(appended);
+            if count >= LARGE_BATCH {
+                step_at = Instant::now();
+            }
             // At the stop nobody is waited for, and the log is read to its end.
             if count > 0 && (published < known_head || stop.is_cancelled()) {
                 continue;

@@ -21,12 +21,15 @@ use async_nats::{
         stream,
     },
 };
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
+use tokio::time::timeout;
 
 /// How long the server may take to answer before it counts as unreachable.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the server is asked whether it is there; when it has let two answers wait, the connection is made anew.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the server remembers the ids of events: as short as it can, since remembering costs with each.
+const DUPLICATES: Duration = Duration::from_millis(100);
 /// The server forgets a subscription that has been gone for so long.
 const INACTIVE: Duration = Duration::from_mins(1);
 /// Messages that a subscriber may have without having acknowledged them.
@@ -106,7 +109,8 @@ impl Bus {
                 description: Some("Every event of the log; the sequence is the log's position".to_owned()),
                 storage: stream::StorageType::File,
                 num_replicas: self.config.replicas,
-                duplicate_window: Duration::from_mins(2),
+                // The sequence that each publish demands admits no event twice, however late it comes.
+                duplicate_window: DUPLICATES,
                 ..stream::Config::default()
             })
             .await
@@ -126,15 +130,39 @@ impl Bus {
         }
     }
 
-    /// Sends an event. The server's acknowledgement is awaited with [`Sent::acknowledged`], so that many can be under way.
-    pub async fn publish(&self, event: &Recorded) -> Result<Sent, BusError> {
-        let message = message::to_publish(event);
-        let acknowledgement = self
-            .jetstream
-            .send_publish(message::subject(&self.config.subject_prefix, event), message)
-            .await
-            .map_err(|error| BusError::JetStream("take an event", error.into()))?;
-        Ok(Sent { position: event.position, acknowledgement })
+    /// Publishes events that follow one another, and waits until the server has them all, in their places.
+    ///
+    /// Each names the sequence before it, so the server keeps the last one only behind all others: one acknowledgement
+    /// tells of all, and the others are sent without asking for one.
+    pub async fn publish(&self, events: &[impl Borrow<Recorded>]) -> Result<(), BusError> {
+        let Some((last, before)) = events.split_last() else { return Ok(()) };
+        let position = last.borrow().position;
+        // Without a connection what is sent waits for one, and once there is much of it, so does the sending.
+        let sent = timeout(REQUEST_TIMEOUT, self.send(before, last.borrow())).await;
+        let sent = sent.unwrap_or_else(|elapsed| Err(BusError::JetStream("take an event", elapsed.into())));
+        match sent?.await {
+            Ok(ack) if i64::try_from(ack.sequence) == Ok(position) => Ok(()),
+            Ok(_) => Err(BusError::OutOfSequence(position)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Err(BusError::OutOfSequence(position)),
+            Err(error) => Err(BusError::JetStream("keep an event", error.into())),
+        }
+    }
+
+    async fn send(&self, before: &[impl Borrow<Recorded>], last: &Recorded) -> Result<PublishAckFuture, BusError> {
+        let failed = |error: async_nats::Error| BusError::JetStream("take an event", error);
+        for event in before {
+            let event = event.borrow();
+            let message = message::to_publish(event).outbound_message(self.subject(event));
+            let headers = message.headers.unwrap_or_default();
+            let sent = self.client.publish_with_headers(message.subject, headers, message.payload);
+            sent.await.map_err(|error| failed(error.into()))?;
+        }
+        let sent = self.jetstream.send_publish(self.subject(last), message::to_publish(last));
+        sent.await.map_err(|error| failed(error.into()))
+    }
+
+    fn subject(&self, event: &Recorded) -> String {
+        message::subject(&self.config.subject_prefix, event)
     }
 
     /// Follows the stream from behind the position.
@@ -154,30 +182,5 @@ impl Bus {
             .await
             .map_err(|e| failed(e.into()))?;
         Subscription::start(self.client.clone(), consumer).await
-    }
-}
-
-/// An event that was sent and not yet acknowledged.
-pub struct Sent {
-    position: i64,
-    acknowledgement: PublishAckFuture,
-}
-
-impl Sent {
-    /// Its position in the log.
-    pub const fn position(&self) -> i64 {
-        self.position
-    }
-
-    /// Waits until the server has it, in its place.
-    pub async fn acknowledged(self) -> Result<(), BusError> {
-        match self.acknowledgement.await {
-            Ok(ack) if i64::try_from(ack.sequence) == Ok(self.position) => Ok(()),
-            Ok(_) => Err(BusError::OutOfSequence(self.position)),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                Err(BusError::OutOfSequence(self.position))
-            }
-            Err(error) => Err(BusError::JetStream("keep an event", error.into())),
-        }
     }
 }

@@ -1,5 +1,6 @@
 -- Every event as it stands in the log, to be filtered. An index a filter, ending in the position, so that every
--- filtered feed is read in log order.
+-- filtered feed is read in log order. What is one tenant's alone is looked up without naming the tenant, whom row-level
+-- security asks about all the same: the entries are smaller, and begin with what tells them apart, which sorts faster.
 
 create table read.audit_trail (
     tenant_id   uuid        not null,
@@ -8,7 +9,7 @@ create table read.audit_trail (
     stream_type text        not null,
     stream_id   uuid        not null,
     version     bigint      not null,
-    type        text        not null,
+    type        text        collate "C" not null,
     actor_id    uuid,
     recorded_at timestamptz not null,
     -- JSON as text: it is read as a whole, and never looked into. Personal data are sealed.
@@ -18,8 +19,8 @@ create table read.audit_trail (
     primary key (tenant_id, position)
 );
 
-create index audit_trail_by_actor on read.audit_trail (tenant_id, actor_id, position);
-create index audit_trail_by_stream on read.audit_trail (tenant_id, stream_id, position);
+create index audit_trail_by_actor on read.audit_trail (actor_id, position);
+create index audit_trail_by_stream on read.audit_trail (stream_id, position);
 create index audit_trail_by_type on read.audit_trail (tenant_id, type, position);
 -- Rows lie in the order of their times, so the least of indexes finds a range of them.
 create index audit_trail_by_time on read.audit_trail using brin (recorded_at);
@@ -30,7 +31,7 @@ create table read.audit_trail_subjects (
     tenant_id  uuid   not null,
     subject_id uuid   not null,
     position   bigint not null,
-    primary key (tenant_id, subject_id, position)
+    primary key (subject_id, position)
 );
 
 -- Whose each session is: only a session's first event says so, and the later ones concern the same account.

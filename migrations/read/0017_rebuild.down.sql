@@ -11,6 +11,7 @@ $$;
 
 drop procedure read.swap_rebuild(text, text[]);
 drop procedure read.finish_rebuild(text, text[]);
+drop procedure read.build_index(text, text);
 drop procedure read.begin_rebuild(text, text[], text[]);
 drop procedure read.end_rebuild(text);
 drop table read.skipped_events;

@@ -65,13 +65,31 @@ begin
 end
 $$;
 
--- Makes of the filled tables what the live ones are: the keys that are still missing, the indexes, the storage
--- parameters, the owner, the rights and the policies.
-create procedure read.finish_rebuild(projection text, tables text[])
+-- Builds one index that a live table has for its filled one, a key's index too. Several may be built at once, each over
+-- a connection of its own and by one process: together they keep the processors busy, and none writes what it sorts to a
+-- file for others to merge.
+create procedure read.build_index(projection text, index text)
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
     set maintenance_work_mem = '256MB'
+    set max_parallel_maintenance_workers = 0
+as $$
+declare
+    live     regclass := format('read.%I', index)::regclass;
+    target   regclass := (select indrelid::regclass from pg_index where indexrelid = live);
+    relation name := (select relname from pg_class where oid = target);
+begin
+    execute replace(pg_get_indexdef(live), format(' ON %s ', target), format(' ON %I.%I ', 'rebuild_' || projection, relation));
+end
+$$;
+
+-- Makes of the filled tables, which have all indexes, what the live ones are: the keys that are still missing, the
+-- storage parameters, the owner, the rights and the policies.
+create procedure read.finish_rebuild(projection text, tables text[])
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
 as $$
 declare
     target text;
@@ -83,21 +101,13 @@ begin
         live := format('read.%I', target)::regclass;
         fresh := format('%I.%I', 'rebuild_' || projection, target)::regclass;
         for made in
-            select conname, pg_get_constraintdef(oid) as definition
+            select conname, case contype when 'p' then 'primary key' else 'unique' end as kind
             from pg_constraint
             where conrelid = live
               and contype in ('p', 'u')
               and conname not in (select conname from pg_constraint where conrelid = fresh)
         loop
-            execute format('alter table %s add constraint %I %s', fresh, made.conname, made.definition);
-        end loop;
-        for made in
-            select pg_get_indexdef(indexrelid) as definition
-            from pg_index
-            where indrelid = live
-              and not exists (select from pg_constraint where conindid = indexrelid)
-        loop
-            execute replace(made.definition, format(' ON %s ', live), format(' ON %s ', fresh));
+            execute format('alter table %s add constraint %I %s using index %I', fresh, made.conname, made.kind, made.conname);
         end loop;
         execute format('alter table %s reset (autovacuum_enabled)', fresh);
 
@@ -160,6 +170,6 @@ begin
 end
 $$;
 
-revoke all on procedure read.end_rebuild, read.begin_rebuild, read.finish_rebuild, read.swap_rebuild from public;
-grant execute on procedure read.end_rebuild, read.begin_rebuild, read.finish_rebuild, read.swap_rebuild
+revoke all on procedure read.end_rebuild, read.begin_rebuild, read.build_index, read.finish_rebuild, read.swap_rebuild from public;
+grant execute on procedure read.end_rebuild, read.begin_rebuild, read.build_index, read.finish_rebuild, read.swap_rebuild
     to registrar_projector;

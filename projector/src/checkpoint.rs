@@ -96,7 +96,10 @@ pub(crate) async fn find_aside(
     Ok(names.into_iter().collect())
 }
 
-/// Moves the checkpoints of locked rows that are not there yet.
+/// What query APIs listen to.
+const CHANNEL: &str = "registrar_projections";
+
+/// Moves the checkpoints of locked rows that are not there yet, and tells whoever listens, once it is committed.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
     projections: &[&'static str],
@@ -104,15 +107,22 @@ pub(crate) async fn advance(
     recorded_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update read.projections
-         set position = $2,
-             event_recorded_at = $3,
-             updated_at = now()
-         where name = any($1)
-           and position < $2",
+        "with moved as (
+             update read.projections
+             set position = $2,
+                 event_recorded_at = $3,
+                 updated_at = now()
+             where name = any($1)
+               and position < $2
+             returning name
+         )
+         select pg_notify($4, $2::bigint || ' ' || string_agg(name, ',')) as notified
+         from moved
+         having count(*) > 0",
         projections as _,
         position,
         recorded_at,
+        CHANNEL,
     )
     .execute(connection)
     .await?;

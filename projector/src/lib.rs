@@ -30,9 +30,6 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::convert::Infallible;
 use tokio::sync::watch;
 
-/// Groups of projections that go in lockstep: while PostgreSQL works for one, the rows of the other are made.
-const LANES: usize = 2;
-
 /// What the projector works on.
 #[derive(Clone)]
 pub struct Parts {
@@ -55,11 +52,9 @@ pub fn start(parts: &Parts, shutdown: &Shutdown) -> Observations {
     let (read, feed, batch_size) = (&parts.read, &parts.feed, parts.batch_size);
     let runner = |projection| Runner::new(projection, read.clone(), feed.clone(), batch_size);
     let turns = Turns::new(held.subscribe(), shutdown.token());
-    for lane in 0..LANES {
-        let runners = projections::ALL.iter().skip(lane).step_by(LANES).copied().map(runner).collect();
-        let lockstep = Lockstep::new(read.clone(), feed.clone(), batch_size);
-        spawn(shutdown, "project", pace::drive(runners, feed.clone(), lockstep, turns.clone()));
-    }
+    let runners = projections::ALL.iter().copied().map(runner).collect();
+    let lockstep = Lockstep::new(read.clone(), feed.clone(), batch_size);
+    spawn(shutdown, "project", pace::drive(runners, feed.clone(), lockstep, turns));
     let names: Vec<&'static str> = projections::ALL.iter().map(|projection| projection.name).collect();
     let (lease, stop) = (parts.lease.clone(), shutdown.token());
     spawn(shutdown, "leases", async move { lease::hold(lease, &names, held, stop).await });

@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// Steps begin at least so far apart while projections keep up: what comes meanwhile is applied together.
-const STEP_INTERVAL: Duration = Duration::from_millis(8);
+const STEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Whoever's batches are this large, or who is so far from the end of the log, does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
 /// One who is behind gives way to commands after a step, for so many times as long as it took, and no longer than this.

@@ -174,7 +174,7 @@ impl Rebuilder {
 
         let started = Instant::now();
         self.progress.say("indexing");
-        for doubled in shadow::finish(&mut shadows).await? {
+        for doubled in shadow::finish(&mut shadows).await?.into_keys() {
             self.rebuild_with_keys(&mut shadows[doubled]).await?;
         }
         let indexed = started.elapsed();
@@ -192,7 +192,8 @@ impl Rebuilder {
         let projection = Projection { appended: &[], ..*shadow.projection() };
         *shadow = Shadow::begin(&self.read, projection, shadow.until()).await?;
         replay::replay(&self.log, std::slice::from_mut(shadow), &self.progress).await?;
-        Ok(shadow.finish().await?)
+        let mut doubled = shadow::finish(std::slice::from_mut(shadow)).await?;
+        doubled.pop_first().map_or(Ok(()), |(_, error)| Err(error.into()))
     }
 
     /// Catches up with the live view, compares, and swaps where asked to.

@@ -1,9 +1,9 @@
 //! Waiting until projections have come as far as a caller needs (`Registrar-Min-Position`), so that whoever has written
 //! reads their own write, and nobody polls for it.
 //!
-//! One task a process looks where the projections are, and only while somebody waits: every 5 ms, however many wait.
-//! It works on a replica too, where nothing could be listened to. Whoever waits holds no connection. What was waited for
-//! is checked again, in the snapshot that is answered from.
+//! One task a process hears from the projector how far it has come. While somebody waits it also looks, however many
+//! wait: seldom where it hears, and every 5 ms where nothing can be listened to, as on a replica. Whoever waits holds no
+//! connection. What was waited for is checked again, in the snapshot that is answered from.
 
 use axum::http::HeaderMap;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
@@ -12,18 +12,37 @@ use ops::{
     http::{MIN_POSITION, POSITION},
     problem::{PROJECTION_BEHIND, Problem},
 };
-use sqlx::PgPool;
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
+use sqlx::{
+    PgPool,
+    postgres::{PgListener, PgPoolOptions},
+};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections that [`Positions::follow`] uses.
+/// Connections that [`Positions::follow`] uses, beside the one that it listens with.
 pub const CONNECTIONS: u32 = 1;
 
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// What the projector notifies with every batch that it has applied: a position, a space, and the names of the projections
+/// that have come to it, with commas between.
+const CHANNEL: &str = "registrar_projections";
+/// How often it is looked where the projections are, while somebody waits and nothing is heard.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// The same where the projector is listened to: a notification may be lost with a connection.
+const ASSURE_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to do without listening after it ended, or cannot be done.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 /// A server that lost its power never answers; others must not be waited for with it.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
@@ -69,21 +88,30 @@ impl Positions {
         Err(behind(position, lowest.unwrap_or_default()))
     }
 
-    /// Keeps what is known up to date while somebody waits, until the stop. `pool` holds [`CONNECTIONS`] of its own, so
-    /// that a busy pool does not hide that the wait is over.
+    /// Keeps what is known up to date, until the stop. `pool` holds [`CONNECTIONS`] of its own, so that a busy pool does
+    /// not hide that the wait is over.
     pub async fn follow(self, pool: PgPool, stop: CancellationToken) -> Result<(), Infallible> {
-        stop.run_until_cancelled(self.poll(&pool)).await;
+        stop.run_until_cancelled(self.learn(&pool)).await;
         Ok(())
     }
 
-    async fn poll(&self, pool: &PgPool) {
+    async fn learn(&self, pool: &PgPool) {
+        let hears = AtomicBool::new(false);
+        tokio::join!(self.listen(pool, &hears), self.look(pool, &hears));
+    }
+
+    /// Looks while somebody waits: at once where nothing is heard, else only to make sure.
+    async fn look(&self, pool: &PgPool, hears: &AtomicBool) {
         loop {
             self.asked.notified().await;
+            if hears.load(Relaxed) {
+                sleep(ASSURE_INTERVAL).await;
+            }
             while self.known.receiver_count() > 0 {
                 match read(pool).await {
                     Ok(positions) => {
                         self.known.send_replace(positions);
-                        sleep(POLL_INTERVAL).await;
+                        sleep(if hears.load(Relaxed) { ASSURE_INTERVAL } else { LOOK_INTERVAL }).await;
                     }
                     Err(error) => {
                         tracing::warn!(error = chain(&error), "the projections' positions cannot be read");
@@ -93,6 +121,50 @@ impl Positions {
             }
         }
     }
+
+    /// Listens to the projector, on a connection of its own: one that has lost its server is never given back, which no
+    /// pool that others use may suffer from.
+    async fn listen(&self, pool: &PgPool, hears: &AtomicBool) {
+        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_BOUND);
+        let own = own.connect_lazy_with(pool.connect_options().as_ref().clone());
+        loop {
+            if let Ok(mut listener) = begin_to_listen(&own).await
+                && let Ok(positions) = read(pool).await
+            {
+                self.known.send_replace(positions);
+                hears.store(true, Relaxed);
+                while let Ok(Some(notification)) = listener.try_recv().await {
+                    self.heard(notification.payload());
+                }
+                hears.store(false, Relaxed);
+            }
+            sleep(LISTEN_AGAIN).await;
+        }
+    }
+
+    /// Takes in a notification. A projection whose position was never read stays unknown.
+    fn heard(&self, told: &str) {
+        let Some((position, names)) = parse(told) else { return };
+        self.known.send_modify(|known| {
+            for name in names {
+                if let Some(known) = known.get_mut(name) {
+                    *known = position.max(*known);
+                }
+            }
+        });
+    }
+}
+
+/// A position and whose it is.
+fn parse(told: &str) -> Option<(i64, impl Iterator<Item = &str>)> {
+    let (position, names) = told.split_once(' ')?;
+    Some((position.parse().ok()?, names.split(',')))
+}
+
+async fn begin_to_listen(own: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(own).await?;
+    timeout(ANSWER_BOUND, listener.listen(CHANNEL)).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
+    Ok(listener)
 }
 
 async fn read(pool: &PgPool) -> Result<Known, sqlx::Error> {
@@ -156,6 +228,16 @@ mod tests {
             let pointer = &problem.document().errors[0].pointer;
             assert_eq!((problem.slug(), pointer.as_str()), ("invalid-request", "/headers/registrar-min-position"));
         }
+    }
+
+    #[test]
+    fn what_the_projector_says_moves_those_that_are_known() {
+        let positions = Positions::new(Duration::from_secs(1));
+        positions.known.send_replace(known(&[("a", 3), ("b", 2)]));
+        for told in ["7 a,c", "5 a,b", "nonsense", "x b", "9"] {
+            positions.heard(told);
+        }
+        assert_eq!(*positions.known.borrow(), known(&[("a", 7), ("b", 5)]));
     }
 
     #[tokio::test]

@@ -1,12 +1,12 @@
-//! Reading single things together: whoever asks for one while such a read is under way is read together with all others
-//! who wait, in one snapshot and one statement. It is to queries what group commit is to commands: alone a query waits
-//! for nobody, and under load a transaction serves many.
+//! Reading small things together: whoever asks for one while such a read is under way is read together with all others
+//! who wait, in one statement, which also says what position it reflects. It is to queries what group commit is to
+//! commands: alone a query waits for nobody, and under load a round trip serves many.
 //!
-//! A snapshot is of one tenant, so only those who ask within the same tenant share one.
+//! A connection is bound to one tenant at a time, so only those who ask within the same tenant share a statement.
 
 use crate::{
     consistency::behind,
-    session::{Plans, Session},
+    session::{self, Plans, Session},
     snapshot::{Reader, answer_version},
 };
 use axum::response::Response;
@@ -16,9 +16,10 @@ use ops::{
     problem::Problem,
 };
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
     sync::Arc,
 };
 use tokio::{
@@ -32,20 +33,38 @@ const QUEUE: usize = 4_096;
 /// Those who are read at once.
 const MAX_BATCH: usize = 256;
 /// Those who read, each with a connection of its own: one batch is read while the next is gathered.
-const READERS: usize = 2;
+const READERS: u32 = 2;
 
-/// Things under way, each with its id.
-pub type Loading<'a, V> = BoxFuture<'a, Result<Vec<(Uuid, V)>, sqlx::Error>>;
+/// Connections that the readers of so many kinds have between them.
+pub const fn connections(kinds: u32) -> u32 {
+    kinds * READERS
+}
+
+/// What is under way: see [`Kind::load`].
+pub type Loading<'a, K> = BoxFuture<'a, Result<Vec<Loaded<K>>, sqlx::Error>>;
+
+/// A thing that was asked for.
+#[derive(Debug)]
+pub struct Loaded<K: Kind + ?Sized> {
+    /// By what it was asked for.
+    pub key: K::Key,
+    /// The thing.
+    pub value: K::Value,
+    /// The lowest position of the kind's projections, as the same statement saw it.
+    pub position: i64,
+}
 
 /// What can be read together.
 pub trait Kind: 'static {
+    /// What names one of them.
+    type Key: Clone + Eq + Hash + Send + Sync + 'static;
     /// One of them.
     type Value: Clone + Send + Sync + 'static;
     /// The projections that it is read from.
     const READS: &'static [&'static str];
 
-    /// Those of the ids that the tenant has. The transaction is bound to it.
-    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Self::Value>;
+    /// Those that the tenant has, in one statement. The connection is bound to the tenant.
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, keys: &'a [Self::Key]) -> Loading<'a, Self>;
 }
 
 /// Reads things of one kind; clones share the queue.
@@ -53,7 +72,7 @@ pub struct Gathered<K: Kind>(mpsc::Sender<Ask<K>>);
 
 struct Ask<K: Kind> {
     tenant_id: Uuid,
-    id: Uuid,
+    key: K::Key,
     answer: oneshot::Sender<Result<Found<K::Value>, Problem>>,
 }
 
@@ -79,7 +98,8 @@ impl<K: Kind> std::fmt::Debug for Gathered<K> {
 }
 
 impl<K: Kind> Gathered<K> {
-    /// Starts the tasks that read. They end with the last clone.
+    /// Starts the tasks that read. They end with the last clone. `pool` is for such readers alone, since what they bind
+    /// a connection to stays with it; for each kind it holds [`connections`].
     pub fn start(pool: &PgPool) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
         let asked = Arc::new(Mutex::new(asked));
@@ -90,11 +110,11 @@ impl<K: Kind> Gathered<K> {
     }
 
     /// Reads one thing of a tenant, at the position that the request asks for, or later.
-    pub async fn find(&self, reader: &Reader, tenant_id: Uuid, id: Uuid) -> Result<Found<K::Value>, Problem> {
+    pub async fn find(&self, reader: &Reader, tenant_id: Uuid, key: K::Key) -> Result<Found<K::Value>, Problem> {
         let wanted = reader.reach(K::READS).await?;
         let (answer, answered) = oneshot::channel();
         let stopping = || Problem::unavailable("This process is stopping.", 1);
-        self.0.send(Ask { tenant_id, id, answer }).await.map_err(|_| stopping())?;
+        self.0.send(Ask { tenant_id, key, answer }).await.map_err(|_| stopping())?;
         let found = answered.await.map_err(|_| stopping())??;
         match wanted {
             Some(wanted) if found.position < wanted => Err(behind(wanted, found.position)),
@@ -117,8 +137,34 @@ impl<V> Found<V> {
     }
 }
 
+/// A connection, and the tenant that it is bound to, for as long as it is kept.
+struct Bound {
+    kept: Kept,
+    tenant_id: Option<Uuid>,
+}
+
+impl Bound {
+    async fn take(&mut self, tenant_id: Uuid) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let kept = self.kept.find();
+        let bound_to = self.tenant_id.take().filter(|_| kept.is_some());
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.kept.take().await?,
+        };
+        if bound_to != Some(tenant_id) {
+            session::bind(&mut connection, tenant_id).await?;
+        }
+        Ok(connection)
+    }
+
+    fn keep(&mut self, connection: PoolConnection<Postgres>, tenant_id: Uuid) {
+        self.kept.keep(connection);
+        self.tenant_id = Some(tenant_id);
+    }
+}
+
 async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
-    let mut kept = Kept::new(pool);
+    let mut bound = Bound { kept: Kept::alone(pool), tenant_id: None };
     let mut asked = Vec::with_capacity(MAX_BATCH);
     loop {
         let gathered = async { queue.lock().await.recv_many(&mut asked, MAX_BATCH).await };
@@ -126,7 +172,7 @@ async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
             Ok(0) => return,
             Ok(_) => {}
             Err(_) => {
-                kept.release();
+                bound.kept.release();
                 continue;
             }
         }
@@ -135,25 +181,25 @@ async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
             tenants.entry(ask.tenant_id).or_default().push(ask);
         }
         for (tenant_id, asked) in tenants {
-            serve(&mut kept, tenant_id, asked).await;
+            serve(&mut bound, tenant_id, asked).await;
         }
     }
 }
 
-async fn serve<K: Kind>(kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
-    let ids: HashSet<Uuid> = asked.iter().map(|ask| ask.id).collect();
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    let was_kept = kept.is_kept();
-    let mut loaded = load::<K>(kept, tenant_id, &ids).await;
+async fn serve<K: Kind>(bound: &mut Bound, tenant_id: Uuid, asked: Vec<Ask<K>>) {
+    let keys: HashSet<K::Key> = asked.iter().map(|ask| ask.key.clone()).collect();
+    let keys: Vec<K::Key> = keys.into_iter().collect();
+    let was_kept = bound.kept.is_kept();
+    let mut read = bounded(read::<K>(bound, tenant_id, &keys)).await;
     // Its server may have gone meanwhile, and come back; another connection knows.
-    if was_kept && loaded.as_ref().is_err_and(ops::database::is_unavailable) {
-        loaded = load::<K>(kept, tenant_id, &ids).await;
+    if was_kept && read.as_ref().is_err_and(ops::database::is_unavailable) {
+        read = bounded(self::read::<K>(bound, tenant_id, &keys)).await;
     }
-    match loaded {
+    match read {
         Ok((found, position)) => {
             for ask in asked {
                 // Whoever asked may have gone.
-                let _ = ask.answer.send(Ok(Found { value: found.get(&ask.id).cloned(), position }));
+                let _ = ask.answer.send(Ok(Found { value: found.get(&ask.key).cloned(), position }));
             }
         }
         Err(error) => {
@@ -166,19 +212,24 @@ async fn serve<K: Kind>(kept: &mut Kept, tenant_id: Uuid, asked: Vec<Ask<K>>) {
 }
 
 /// The connection stays where all went well; else the pool finds out what is left of it. A batch that never ended would
-/// keep its reader for ever, so it is bounded.
-async fn load<K: Kind>(
-    kept: &mut Kept,
+/// keep its reader for ever, so its caller bounds it.
+async fn read<K: Kind>(
+    bound: &mut Bound,
     tenant_id: Uuid,
-    ids: &[Uuid],
-) -> Result<(HashMap<Uuid, K::Value>, i64), sqlx::Error> {
-    let (connection, loaded) = bounded(async {
-        let mut session = Session::begin(kept.take().await?, tenant_id, K::READS, Plans::Once).await?;
-        let found = K::load(session.connection(), tenant_id, ids).await?;
+    keys: &[K::Key],
+) -> Result<(HashMap<K::Key, K::Value>, i64), sqlx::Error> {
+    let mut connection = bound.take(tenant_id).await?;
+    let mut loaded = K::load(&mut connection, tenant_id, keys).await?;
+    let position = if let Some(first) = loaded.first() {
+        first.position
+    } else {
+        // Nothing says as of which position there is nothing: a transaction does.
+        let mut session = Session::begin(connection, tenant_id, K::READS, Plans::Once).await?;
+        loaded = K::load(session.connection(), tenant_id, keys).await?;
         let position = session.position();
-        Ok((session.end().await?, (found.into_iter().collect(), position)))
-    })
-    .await?;
-    kept.keep(connection);
-    Ok(loaded)
+        connection = session.end().await?;
+        position
+    };
+    bound.keep(connection, tenant_id);
+    Ok((loaded.into_iter().map(|loaded| (loaded.key, loaded.value)).collect(), position))
 }

@@ -13,9 +13,9 @@ use ops::{
 use query_api::{
     config::{self, Arguments, Config, DEFAULTS},
     consistency::{self, Positions},
-    gather::Gathered,
+    gather::{self, Gathered},
     http, revocation,
-    state::State,
+    state::{GATHERED_KINDS, State},
     views,
 };
 use std::{process::ExitCode, sync::Arc};
@@ -66,6 +66,8 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
     let Config { database_url, pool, .. } = config;
     let reads = database::connect_readers(database_url, pool.role(), pool.database_pool_size, "query-api")?;
     let watching = database::connect(database_url, pool.role(), consistency::CONNECTIONS, "query-api positions")?;
+    let gatherers = gather::connections(GATHERED_KINDS);
+    let gathering = database::connect_readers(database_url, pool.role(), gatherers, "query-api gathered")?;
     metrics.watch_pool("read", &reads);
     metrics.spawn_upkeep(shutdown);
 
@@ -99,8 +101,15 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
             let watching = watching.clone();
             async move { views::projections::check(&watching).await }
         });
-    let (accounts, courses) = (Gathered::start(&reads), Gathered::start(&reads));
-    Ok(State { pool: reads, accounts, courses, positions, verifier: config.verifier.clone(), health: Arc::new(health) })
+    Ok(State {
+        pool: reads,
+        accounts: Gathered::start(&gathering),
+        courses: Gathered::start(&gathering),
+        payments: Gathered::start(&gathering),
+        positions,
+        verifier: config.verifier.clone(),
+        health: Arc::new(health),
+    })
 }
 
 async fn serve(config: Config, state: State, metrics: &Metrics, shutdown: &Shutdown) -> Result<(), ServeError> {

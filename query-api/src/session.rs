@@ -29,6 +29,20 @@ impl Plans {
     }
 }
 
+/// Binds a connection to a tenant, for single statements without a transaction. It stays bound, so nobody else may use it.
+pub(crate) async fn bind(connection: &mut PgConnection, tenant_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select set_config('registrar.tenant_id', $1, false) as tenant_id,
+                set_config('statement_timeout', $2, false) as statement_timeout,
+                set_config('enable_seqscan', 'off', false) as enable_seqscan",
+        tenant_id.to_string(),
+        STATEMENT_TIMEOUT,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
 /// A connection with the transaction on it.
 #[derive(Debug)]
 pub(crate) struct Session {

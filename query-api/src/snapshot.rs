@@ -127,9 +127,7 @@ impl Snapshot {
     pub async fn answer<B: IntoResponse>(self, body: B) -> Result<Answer, Problem> {
         let position = self.position();
         self.session.end().await?;
-        let mut response = body.into_response();
-        response.headers_mut().insert(POSITION, position.into());
-        Ok(Answer(response))
+        Ok(Answer::at(position, body))
     }
 
     /// As [`Snapshot::answer`] for one thing, whose stream's version stands in `ETag`, for `If-Match` of a command.
@@ -149,14 +147,21 @@ impl Snapshot {
 
 /// One thing with its stream's version in `ETag` and the position that it reflects.
 pub(crate) fn answer_version<B: Serialize>(body: B, version: i64, position: i64) -> Response {
-    let mut response = ([(ETAG, etag(version))], axum::Json(body)).into_response();
-    response.headers_mut().insert(POSITION, position.into());
-    response
+    Answer::at(position, ([(ETAG, etag(version))], axum::Json(body))).0
 }
 
 /// An answer that says which position it reflects: `Registrar-Position`.
 #[derive(Debug)]
 pub struct Answer(Response);
+
+impl Answer {
+    /// A body that reflects the position.
+    pub(crate) fn at(position: i64, body: impl IntoResponse) -> Self {
+        let mut response = body.into_response();
+        response.headers_mut().insert(POSITION, position.into());
+        Self(response)
+    }
+}
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {

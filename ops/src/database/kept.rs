@@ -15,34 +15,46 @@ const ROOM: u32 = 8;
 #[derive(Debug)]
 pub struct Kept {
     pool: PgPool,
+    has_room: bool,
     connection: Option<(PoolConnection<Postgres>, Instant)>,
     acquired: Instant,
 }
 
 impl Kept {
-    /// Nothing is kept yet.
+    /// Nothing is kept yet, of a pool that others use too.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, connection: None, acquired: Instant::now() }
+        let has_room = pool.options().get_max_connections() >= ROOM;
+        Self { has_room, ..Self::alone(pool) }
+    }
+
+    /// As [`Self::new`], of a pool that has a connection for everyone who uses it.
+    #[must_use]
+    pub fn alone(pool: PgPool) -> Self {
+        Self { pool, has_room: true, connection: None, acquired: Instant::now() }
     }
 
     /// The connection that was kept, else another of the pool. Whoever is done with it, and all went well, gives it to
     /// [`Self::keep`]; else the pool finds out what is left of it.
     pub async fn take(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        // One that rested goes back before another is asked for.
-        let is_young = self.acquired.elapsed() < KEPT_FOR;
-        let kept = self.connection.take().filter(|(_, used)| is_young && used.elapsed() < RESTS_AFTER);
-        if let Some((connection, _)) = kept {
-            return Ok(connection);
+        if let Some(kept) = self.find() {
+            return Ok(kept);
         }
         let connection = self.pool.acquire().await?;
         self.acquired = Instant::now();
         Ok(connection)
     }
 
+    /// The connection that was kept, where there is one. One that rested goes back.
+    pub fn find(&mut self) -> Option<PoolConnection<Postgres>> {
+        let is_young = self.acquired.elapsed() < KEPT_FOR;
+        let kept = self.connection.take().filter(|(_, used)| is_young && used.elapsed() < RESTS_AFTER);
+        kept.map(|(connection, _)| connection)
+    }
+
     /// Keeps the connection for the next time, where the pool has room for that.
     pub fn keep(&mut self, connection: PoolConnection<Postgres>) {
-        if self.pool.options().get_max_connections() >= ROOM {
+        if self.has_room {
             self.connection = Some((connection, Instant::now()));
         }
     }

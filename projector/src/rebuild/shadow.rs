@@ -5,18 +5,19 @@ use super::RebuildError;
 use crate::{
     entry::Entry,
     parked::Parked,
-    projections::{ApplyError, Interest, Projection},
+    projections::{ApplyError, Projection},
     run::{Manner, StepError, apply_entries},
 };
 use chrono::{DateTime, Utc};
+use futures::{FutureExt, future::BoxFuture};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
-use std::sync::Arc;
-use tokio::task::JoinSet;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use tokio::task::{JoinError, JoinSet};
 
 /// Events that are applied together where a larger batch failed for one event's fault.
 const CAREFUL: usize = 200;
-/// Views whose indexes are made at once.
-const FINISHED_AT_ONCE: usize = 2;
+/// Indexes that are built at once.
+const AT_ONCE: usize = 2;
 
 /// The fresh tables of one view.
 #[derive(Debug, Clone)]
@@ -151,12 +152,31 @@ impl Shadow {
         Ok(())
     }
 
-    /// Makes the filled tables what the live ones are.
-    pub(super) async fn finish(&mut self) -> Result<(), sqlx::Error> {
+    /// The indexes that the tables lack, and how large the live ones are, in bytes.
+    async fn find_missing_indexes(&self) -> Result<Vec<(String, i64)>, sqlx::Error> {
+        let missing = sqlx::query!(
+            r#"select index.relname::text as "name!", pg_relation_size(index.oid) as "bytes!"
+               from pg_index
+               join pg_class index on index.oid = indexrelid
+               where indrelid in (select format('read.%I', name)::regclass from unnest($2::text[]) name)
+                 and to_regclass(format('%I.%I', $1::text, index.relname)) is null"#,
+            self.schema(),
+            self.projection.tables as _,
+        );
+        let missing = missing.fetch_all(&self.read).await?;
+        Ok(missing.into_iter().map(|index| (index.name, index.bytes)).collect())
+    }
+
+    async fn build_index(&self, index: &str) -> Result<(), sqlx::Error> {
+        sqlx::query!("call read.build_index($1, $2)", self.projection.name, index).execute(&self.read).await?;
+        Ok(())
+    }
+
+    /// Makes the filled tables, which have all their indexes, what the live ones are.
+    async fn finish(&self) -> Result<(), sqlx::Error> {
         sqlx::query!("call read.finish_rebuild($1, $2)", self.projection.name, self.projection.tables as _)
             .execute(&self.read)
             .await?;
-        self.is_finished = true;
         Ok(())
     }
 
@@ -191,27 +211,50 @@ fn schema(projection: &str) -> String {
     format!("rebuild_{projection}")
 }
 
-/// Makes the filled tables what the live ones are, two views at a time: sorting for indexes keeps a core busy. The answer
-/// are those whose rows are not as their keys demand.
-pub(super) async fn finish(shadows: &mut [Shadow]) -> Result<Vec<usize>, RebuildError> {
-    let mut waiting: Vec<(usize, Shadow)> = shadows.iter().cloned().enumerate().collect();
-    // What takes longest begins first: the view that takes everything in.
-    waiting.sort_by_key(|(_, shadow)| !matches!(shadow.projection.streams, Interest::Everything));
-    let mut waiting = waiting.into_iter();
-    let mut finishing = JoinSet::new();
-    let mut doubled = Vec::new();
-    loop {
-        for (number, mut shadow) in waiting.by_ref().take(FINISHED_AT_ONCE - finishing.len()) {
-            finishing.spawn(async move {
-                let finished = shadow.finish().await.map_err(ApplyError::from);
-                (number, finished.map(|()| shadow))
-            });
+/// Makes the filled tables what the live ones are, two indexes at a time: sorting for one keeps a core busy. The answer
+/// are those whose rows are not as their keys demand, by their number.
+pub(super) async fn finish(shadows: &mut [Shadow]) -> Result<BTreeMap<usize, ApplyError>, RebuildError> {
+    let mut missing = Vec::new();
+    for (number, shadow) in shadows.iter().enumerate() {
+        let indexes = shadow.find_missing_indexes().await?;
+        missing.extend(indexes.into_iter().map(|(index, bytes)| (bytes, number, index)));
+    }
+    // What takes longest begins first.
+    missing.sort_by_key(|(bytes, ..)| Reverse(*bytes));
+    let build = |(_, number, index): (i64, usize, String)| {
+        let shadow = shadows[number].clone();
+        async move { (number, shadow.build_index(&index).await.map_err(ApplyError::from)) }.boxed()
+    };
+    let builds = missing.into_iter().map(build).collect();
+    let mut doubled = BTreeMap::new();
+    for (number, built) in a_few_at_once(builds).await? {
+        match built {
+            Err(error) if error.is_of_the_data() => drop(doubled.insert(number, error)),
+            built => built?,
         }
-        let Some(finished) = finishing.join_next().await else { return Ok(doubled) };
-        match finished? {
-            (number, Ok(finished)) => shadows[number] = finished,
-            (number, Err(error)) if error.is_of_the_data() => doubled.push(number),
-            (_, Err(error)) => return Err(error.into()),
+    }
+    let sound = shadows.iter_mut().enumerate().filter(|(number, _)| !doubled.contains_key(number));
+    let finish = |(_, shadow): (usize, &mut Shadow)| {
+        shadow.is_finished = true;
+        let shadow = shadow.clone();
+        async move { shadow.finish().await }.boxed()
+    };
+    let finishes = sound.map(finish).collect();
+    a_few_at_once(finishes).await?.into_iter().collect::<Result<(), _>>()?;
+    Ok(doubled)
+}
+
+/// Waits for all of them, of which so many are under way as keep the processors busy.
+async fn a_few_at_once<T: Send + 'static>(jobs: Vec<BoxFuture<'static, T>>) -> Result<Vec<T>, JoinError> {
+    let mut jobs = jobs.into_iter();
+    let (mut running, mut done) = (JoinSet::new(), Vec::new());
+    loop {
+        for job in jobs.by_ref().take(AT_ONCE - running.len()) {
+            running.spawn(job);
+        }
+        match running.join_next().await {
+            Some(finished) => done.push(finished?),
+            None => return Ok(done),
         }
     }
 }

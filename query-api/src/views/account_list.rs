@@ -8,7 +8,7 @@ pub use export::*;
 use super::RoleSchema;
 use crate::{
     caller::SignedIn,
-    gather::{Gathered, Kind, Loading},
+    gather::{Gathered, Kind, Loaded, Loading},
     snapshot::{Answer, Reader, Snapshot},
 };
 use axum::extract::State;
@@ -67,15 +67,23 @@ pub struct Account {
     pub updated_at: DateTime<Utc>,
     /// What If-Match compares.
     pub version: i64,
+    /// The position that it was read at, where its statement says that.
+    #[serde(skip)]
+    reflected: Option<i64>,
 }
 
+/// `$reflected` is the position that the statement reflects, or null.
 macro_rules! select_accounts {
-    ($where:tt, $($argument:expr),+ $(,)?) => {
+    ([$where:tt], $($argument:expr),+ $(,)?) => {
+        select_accounts!("null::bigint", [$where], $($argument),+)
+    };
+    ($reflected:literal, [$where:tt], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Account,
             r#"select a.account_id as id, a.tenant_id, a.email, a.username, a.role, a.first_name, a.last_name, a.bio,
                       a.avatar_url, a.is_active, a.portal_access, a.must_set_password, a.locked_until,
-                      l.last_login_at as "last_login_at?", a.created_at, a.updated_at, a.version
+                      l.last_login_at as "last_login_at?", a.created_at, a.updated_at, a.version,
+                      "# + $reflected + r#" as reflected
                from read.account_list a
                left join read.account_list_logins l using (tenant_id, account_id)
                "# + $where,
@@ -126,13 +134,13 @@ async fn select(
 ) -> Result<Vec<Account>, sqlx::Error> {
     let (before, id) = after.unzip();
     select_accounts!(
-        r#"where a.tenant_id = $1
+        [r#"where a.tenant_id = $1
              and ($2::text is null or a.role = $2)
              and ($3::boolean is null or a.is_active = $3)
              and a.search like all (select read.fold(pattern) from unnest($4::text[]) as pattern)
              and ($5::timestamptz is null or (a.created_at, a.account_id) < ($5, $6::uuid))
            order by a.created_at desc, a.account_id desc
-           limit $7"#,
+           limit $7"#],
         snapshot.tenant_id(),
         filter.role.map(Role::as_str),
         filter.status.map(|status| status == AccountStatus::Active),
@@ -210,16 +218,27 @@ async fn find(caller: SignedIn, reader: &Reader, accounts: &Gathered<OneAccount>
 pub struct OneAccount;
 
 impl Kind for OneAccount {
+    type Key = Uuid;
     type Value = Account;
 
     const READS: &'static [&'static str] = READS;
 
-    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Account> {
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Self> {
         Box::pin(async move {
-            let found = select_accounts!("where a.tenant_id = $1 and a.account_id = any($2)", tenant_id, ids)
-                .fetch_all(connection)
-                .await?;
-            Ok(found.into_iter().map(|account| (account.id, account)).collect())
+            let found = select_accounts!(
+                "(select min(p.position) from read.projections p where p.name = any($3))",
+                ["where a.tenant_id = $1 and a.account_id = any($2)"],
+                tenant_id,
+                ids,
+                Self::READS as _,
+            )
+            .fetch_all(connection)
+            .await?;
+            let loaded = |account: Account| {
+                let position = account.reflected.unwrap_or_default();
+                Loaded { key: account.id, value: account, position }
+            };
+            Ok(found.into_iter().map(loaded).collect())
         })
     }
 }

@@ -5,7 +5,7 @@ use self::page::{CourseFilter, Key, Wanted};
 use super::{Money, enrollment_progress};
 use crate::{
     caller::{Anyone, SignedIn},
-    gather::{Gathered, Kind, Loading},
+    gather::{Gathered, Kind, Loaded, Loading},
     snapshot::{Answer, Reader, Snapshot},
 };
 use axum::extract::State;
@@ -97,6 +97,7 @@ struct Row {
     updated_at: DateTime<Utc>,
     published_at: Option<DateTime<Utc>>,
     version: i64,
+    reflected: Option<i64>,
 }
 
 impl From<Row> for Course {
@@ -124,9 +125,13 @@ impl From<Row> for Course {
     }
 }
 
-/// Ratings are ranked by whole millionths, because a cursor does not carry a fraction exactly.
+/// Ratings are ranked by whole millionths, because a cursor does not carry a fraction exactly. `$reflected` is the position
+/// that the statement reflects, or null.
 macro_rules! select_courses {
     ([$($where:tt)+], $($argument:expr),+ $(,)?) => {
+        select_courses!("null::bigint", [$($where)+], $($argument),+)
+    };
+    ($reflected:literal, [$($where:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select c.course_id as id, c.owner_id,
@@ -135,7 +140,7 @@ macro_rules! select_courses {
                       c.price_minor, c.currency, c.status, c.lessons as lesson_count, c.avg_rating,
                       (coalesce(c.avg_rating, 0) * 1000000)::bigint as "rating_rank!",
                       coalesce(s.total_students, 0) as "total_students!",
-                      c.created_at, c.updated_at, c.published_at, c.version
+                      c.created_at, c.updated_at, c.published_at, c.version, "# + $reflected + r#" as reflected
                from read.course_catalogue c
                left join read.course_catalogue_students s using (tenant_id, course_id)
                left join read.category_list g using (tenant_id, category_id)
@@ -208,16 +213,27 @@ pub async fn one(
 pub struct OneCourse;
 
 impl Kind for OneCourse {
+    type Key = Uuid;
     type Value = Course;
 
     const READS: &'static [&'static str] = READS_ONE;
 
-    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Course> {
+    fn load<'a>(connection: &'a mut PgConnection, tenant_id: Uuid, ids: &'a [Uuid]) -> Loading<'a, Self> {
         Box::pin(async move {
-            let found = select_courses!(["where c.tenant_id = $1 and c.course_id = any($2)"], tenant_id, ids)
-                .fetch_all(connection)
-                .await?;
-            Ok(found.into_iter().map(|row| (row.id, Course::from(row))).collect())
+            let found = select_courses!(
+                "(select min(p.position) from read.projections p where p.name = any($3))",
+                ["where c.tenant_id = $1 and c.course_id = any($2)"],
+                tenant_id,
+                ids,
+                Self::READS as _,
+            )
+            .fetch_all(connection)
+            .await?;
+            let loaded = |row: Row| {
+                let position = row.reflected.unwrap_or_default();
+                Loaded { key: row.id, value: row.into(), position }
+            };
+            Ok(found.into_iter().map(loaded).collect())
         })
     }
 }

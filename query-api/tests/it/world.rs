@@ -132,9 +132,11 @@ impl World {
         let stop = CancellationToken::new();
         let positions = Positions::new(WAIT);
         tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));
+        let gathering = database.pool_as("registrar_query").await;
         let state = State {
-            accounts: Gathered::start(&reads),
-            courses: Gathered::start(&reads),
+            accounts: Gathered::start(&gathering),
+            courses: Gathered::start(&gathering),
+            payments: Gathered::start(&gathering),
             pool: reads,
             positions,
             verifier: Verifier::from_jwks(&signer.jwks(), "registrar", "registrar").unwrap(),

@@ -1,5 +1,15 @@
+-- A UUIDv7 (RFC 9562), as payments and events have them.
+create function pg_temp.new_id() returns uuid
+language sql
+as $$
+    select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || '7'
+            || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 3) || '8'
+            || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 15))::uuid
+$$;
+
 -- Appends as many payments as are asked for, each with the enrolment that it opens, to streams of their own, in one batch
--- as the command API does. Answers what log.append took of it, in microseconds a command.
+-- as the command API does. An enrolment's id is made of its learner and course, and so lies anywhere among all ids.
+-- Answers what log.append took of it, in microseconds a command.
 create function pg_temp.append_sample(commands int) returns double precision
 language plpgsql
 as $$
@@ -28,13 +38,13 @@ declare
     idempotency_request bytea[];
     idempotency_response jsonb[];
 begin
-    select array_agg(gen_random_uuid()), array_agg(gen_random_uuid()) into payments, enrollments
+    select array_agg(pg_temp.new_id()), array_agg(gen_random_uuid()) into payments, enrollments
     from generate_series(1, commands);
     expected_command := (select array_agg(c order by c, s) from generate_series(1, commands) c, generate_series(1, 3) s);
     expected_stream := (select array_agg(case s when 1 then payments[c] when 2 then enrollments[c] else '00000000-0000-0000-0000-000000000001'::uuid end order by c, s) from generate_series(1, commands) c, generate_series(1, 3) s);
     expected_version := (select array_agg(0::bigint) from generate_series(1, commands * 3));
     event_command := (select array_agg(c order by c, s) from generate_series(1, commands) c, generate_series(1, 2) s);
-    event_ids := (select array_agg(gen_random_uuid()) from generate_series(1, commands * 2));
+    event_ids := (select array_agg(pg_temp.new_id()) from generate_series(1, commands * 2));
     event_tenant := (select array_agg('00000000-0000-7000-8000-000000000001'::uuid) from generate_series(1, commands * 2));
     event_stream_type := (select array_agg(case s when 1 then 'payment' else 'enrollment' end order by c, s) from generate_series(1, commands) c, generate_series(1, 2) s);
     event_stream := (select array_agg(case s when 1 then payments[c] else enrollments[c] end order by c, s) from generate_series(1, commands) c, generate_series(1, 2) s);

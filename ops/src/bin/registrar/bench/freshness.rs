@@ -1,7 +1,11 @@
 //! P3: how long after a command's answer a query that asks for its position shows it, while commands come at a fixed
 //! rate whatever the answers do.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 
@@ -20,6 +24,7 @@ const RATE: f64 = 500.0;
 /// Commands with their queries that can be under way at once.
 const WORKERS: usize = 128;
 const TARGET_MS: f64 = 25.0;
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Pays, and looks for the payment.
 struct PayAndLook {
@@ -55,15 +60,20 @@ impl Work for PayAndLook {
 /// Measures, and adds to the results.
 pub async fn measure(plan: &Plan, world: &World<'_>, people: &Arc<People>, results: &mut Results) -> Result<(), Error> {
     let (commands, queries) = (world.command_api()?, world.query_api()?);
-    let (mut middles, mut tails, mut all) = (Vec::new(), Vec::new(), histogram());
-    for repetition in 1..=plan.repetitions {
-        plan.tell(&format!("visible after the answer, {RATE} commands/s, repetition {repetition}"));
+    let load = async |length| {
         world.projected(world.head().await?).await?;
         let people = Arc::clone(people);
         let make = move || -> BoxFuture<'static, Result<PayAndLook, CallError>> {
             Box::pin(PayAndLook::open(Arc::clone(&people), commands, queries))
         };
-        let sample = load::run_with(WORKERS, Pace::Open(RATE), plan.length * 2, &plan.cancel, make).await?;
+        load::run_with(WORKERS, Pace::Open(RATE), length, &plan.cancel, make).await
+    };
+    // Connections are opened and statements planned before anything is counted.
+    load(WARM_UP).await?;
+    let (mut middles, mut tails, mut all) = (Vec::new(), Vec::new(), histogram());
+    for repetition in 1..=plan.repetitions {
+        plan.tell(&format!("visible after the answer, {RATE} commands/s, repetition {repetition}"));
+        let sample = load(plan.length * 2).await?;
         middles.push(sample.quantile_ms(0.5));
         tails.push(sample.quantile_ms(0.99));
         // Both have the same bounds.
