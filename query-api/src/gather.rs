@@ -21,9 +21,10 @@ use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, Semaphore, mpsc, oneshot},
     time::timeout,
 };
 use uuid::Uuid;
@@ -32,8 +33,10 @@ use uuid::Uuid;
 const QUEUE: usize = 4_096;
 /// Those who are read at once.
 const MAX_BATCH: usize = 256;
-/// Those who read, each with a connection of its own: one batch is read while the next is gathered.
+/// Those who read, each with a connection of its own. They take turns, since one large batch costs less than two small
+/// ones; but none waits for another's turn for long.
 const READERS: u32 = 2;
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Connections that the readers of so many kinds have between them.
 pub const fn connections(kinds: u32) -> u32 {
@@ -102,9 +105,9 @@ impl<K: Kind> Gathered<K> {
     /// a connection to stays with it; for each kind it holds [`connections`].
     pub fn start(pool: &PgPool) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let asked = Arc::new(Mutex::new(asked));
+        let (asked, turn) = (Arc::new(Mutex::new(asked)), Arc::new(Semaphore::new(1)));
         for _ in 0..READERS {
-            tokio::spawn(run::<K>(pool.clone(), Arc::clone(&asked)));
+            tokio::spawn(run::<K>(pool.clone(), Arc::clone(&asked), Arc::clone(&turn)));
         }
         Self(queue)
     }
@@ -163,19 +166,30 @@ impl Bound {
     }
 }
 
-async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>) {
+async fn run<K: Kind>(pool: PgPool, queue: Arc<Mutex<mpsc::Receiver<Ask<K>>>>, turn: Arc<Semaphore>) {
     let mut bound = Bound { kept: Kept::alone(pool), tenant_id: None };
     let mut asked = Vec::with_capacity(MAX_BATCH);
     loop {
-        let gathered = async { queue.lock().await.recv_many(&mut asked, MAX_BATCH).await };
-        match timeout(RESTS_AFTER, gathered).await {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(_) => {
-                bound.kept.release();
-                continue;
-            }
+        let first = async {
+            let mut queue = queue.lock().await;
+            let count = queue.recv_many(&mut asked, MAX_BATCH).await;
+            (count, queue)
+        };
+        let Ok((count, mut queue)) = timeout(RESTS_AFTER, first).await else {
+            bound.kept.release();
+            continue;
+        };
+        if count == 0 {
+            return;
         }
+        // Nobody closes it; without a turn is as good as with one, but for what it costs.
+        let _turn = timeout(PATIENCE, turn.acquire()).await;
+        while asked.len() < MAX_BATCH
+            && let Ok(more) = queue.try_recv()
+        {
+            asked.push(more);
+        }
+        drop(queue);
         let mut tenants: HashMap<Uuid, Vec<Ask<K>>> = HashMap::new();
         for ask in asked.drain(..) {
             tenants.entry(ask.tenant_id).or_default().push(ask);
