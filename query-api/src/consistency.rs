@@ -163,7 +163,9 @@ fn parse(told: &str) -> Option<(i64, impl Iterator<Item = &str>)> {
 
 async fn begin_to_listen(own: &PgPool) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(own).await?;
-    timeout(ANSWER_BOUND, listener.listen(CHANNEL)).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
+    timeout(ANSWER_BOUND, listener.listen(CHANNEL))
+        .await
+        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
     Ok(listener)
 }
 

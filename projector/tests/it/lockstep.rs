@@ -11,6 +11,7 @@ use projector::{
     run::{Runner, Step},
 };
 use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 const POSITIONS: &str = "select jsonb_agg(distinct position) from read.projections";
@@ -173,4 +174,22 @@ async fn nobody_waits_for_a_view_that_is_further_behind_than_a_batch() {
     let mut lockstep = all(&world, 5);
     assert_eq!(names(&march(&mut lockstep).await), ["tenant_list"]);
     assert_eq!(world.value::<Value>(POSITIONS).await, json!([3, 10]));
+}
+
+#[tokio::test]
+async fn whoever_listens_is_told_how_far_the_views_have_come() {
+    let world = World::new().await;
+    let mut listener = PgListener::connect_with(&world.read).await.unwrap();
+    listener.listen("registrar_projections").await.unwrap();
+    story::tell(&world).await;
+    let head = world.log.head().await.unwrap();
+    let mut lockstep = all(&world, 500);
+    march(&mut lockstep).await;
+    let told = listener.recv().await.unwrap();
+    let (position, names) = told.payload().split_once(' ').unwrap();
+    let mut names: Vec<_> = names.split(',').collect();
+    names.sort_unstable();
+    let mut expected: Vec<_> = projections::ALL.iter().map(|projection| projection.name).collect();
+    expected.sort_unstable();
+    assert_eq!((position, names), (head.to_string().as_str(), expected));
 }

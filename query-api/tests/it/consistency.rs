@@ -3,8 +3,18 @@
 use crate::world::{POSITION, Person, World};
 use axum::http::HeaderName;
 use ops::http::MIN_POSITION;
-use query_api::openapi;
-use std::sync::Arc;
+use query_api::{consistency::Positions, openapi};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
+
+const SOON: Duration = Duration::from_secs(10);
 
 fn at_least(position: &str) -> [(HeaderName, &str); 1] {
     [(MIN_POSITION, position)]
@@ -46,6 +56,37 @@ async fn a_query_waits_for_the_position_that_it_needs() {
     for query in waiting {
         let answer = query.await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.header("registrar-position")), (200, Some("101")));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_what_the_projector_notifies() {
+    let world = World::new().await;
+    let positions = Positions::new(SOON);
+    let following =
+        tokio::spawn(positions.clone().follow(world.pool_as("registrar_query").await, CancellationToken::new()));
+    let reached = AtomicBool::new(false);
+    let reach = async {
+        positions.reach(&["account_list"], POSITION + 400).await.unwrap();
+        reached.store(true, Ordering::Relaxed);
+    };
+    // The row stays where it is, so no look can have told it. Whoever notifies knows not who listens, nor since when.
+    let notify = eventually("the notification is heard", SOON, async || {
+        let notified = sqlx::query("select pg_notify('registrar_projections', $1)");
+        notified.bind(format!("{} account_list,payment_list", POSITION + 400)).execute(&world.owner).await.unwrap();
+        reached.load(Ordering::Relaxed).then_some(())
+    });
+    tokio::join!(reach, notify);
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_says_what_it_reflects() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        let nothing = world.get(Person::Admin, "/v1/me/payments").await;
+        assert_eq!(nothing.header("registrar-position"), Some("100"));
+        assert_eq!(nothing.ok()["items"], serde_json::json!([]));
     }
 }
 

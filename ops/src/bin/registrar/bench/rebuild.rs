@@ -14,7 +14,7 @@ use super::{
     results::Results,
     sample,
     usage::Halted,
-    world::World,
+    world::{self, World},
 };
 use crate::local::{self, cluster, job};
 
@@ -41,6 +41,9 @@ pub async fn measure(
     cluster::create_databases(&world.postgres, &[READ]).await?;
     let read = world.postgres.url(READ);
     crate::migrate::up(ops::migrate::Database::Read, &ops::config::Secret::new(&read)).await?;
+
+    // As after a quiet hour: what was just written is on the disk, and files for new WAL are there.
+    sqlx::raw_sql("checkpoint").execute(&mut world::connect(&read).await?).await?;
 
     plan.tell("rebuilding every view from it");
     // What is still to be projected of the load before is another matter; queries go on.

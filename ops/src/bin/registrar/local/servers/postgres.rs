@@ -196,6 +196,7 @@ fn settings(profile: Profile) -> Vec<&'static str> {
             "max_connections=500",
             "shared_buffers=1GB",
             "max_wal_size=16GB",
+            "min_wal_size=4GB",
             "checkpoint_timeout=15min",
             "fsync=on",
             "synchronous_commit=on",
