@@ -101,11 +101,13 @@ impl Relay {
         Ok(events.len())
     }
 
+    /// After a failure one event goes alone: where it is the one that is refused, the server says why.
     async fn next(&self, published: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
-        if let Some(events) = self.tail.take_after(published, MAX_BATCH.into()) {
+        let max = if self.failures > 0 { 1 } else { MAX_BATCH };
+        if let Some(events) = self.tail.take_after(published, max.into()) {
             return Ok(events);
         }
-        Ok(self.log.read(published, MAX_BATCH.into()).await?.into_iter().map(Arc::new).collect())
+        Ok(self.log.read(published, max.into()).await?.into_iter().map(Arc::new).collect())
     }
 
     /// What JetStream has; the stream is made where there is none.

@@ -1,6 +1,7 @@
 -- Every event as it stands in the log, to be filtered. An index a filter, ending in the position, so that every
--- filtered feed is read in log order. What is one tenant's alone is looked up without naming the tenant, whom row-level
--- security asks about all the same: the entries are smaller, and begin with what tells them apart, which sorts faster.
+-- filtered feed is read in log order. Streams and subjects are one tenant's alone, and looked up without naming the
+-- tenant, whom row-level security asks about all the same: the entries are smaller, and begin with what tells them apart,
+-- which sorts faster.
 
 create table read.audit_trail (
     tenant_id   uuid        not null,
@@ -19,7 +20,7 @@ create table read.audit_trail (
     primary key (tenant_id, position)
 );
 
-create index audit_trail_by_actor on read.audit_trail (actor_id, position);
+create index audit_trail_by_actor on read.audit_trail (tenant_id, actor_id, position);
 create index audit_trail_by_stream on read.audit_trail (stream_id, position);
 create index audit_trail_by_type on read.audit_trail (tenant_id, type, position);
 -- Rows lie in the order of their times, so the least of indexes finds a range of them.

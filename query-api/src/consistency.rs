@@ -2,8 +2,8 @@
 //! reads their own write, and nobody polls for it.
 //!
 //! One task a process hears from the projector how far it has come. While somebody waits it also looks, however many
-//! wait: seldom where it hears, and every 5 ms where nothing can be listened to, as on a replica. Whoever waits holds no
-//! connection. What was waited for is checked again, in the snapshot that is answered from.
+//! wait: seldom as long as it hears all that it sees, and every 5 ms where it does not, as on a replica, where nothing can
+//! be listened to. Whoever waits holds no connection. What was waited for is checked again, in the snapshot that is answered from.
 
 use axum::http::HeaderMap;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
@@ -14,7 +14,7 @@ use ops::{
 };
 use sqlx::{
     PgPool,
-    postgres::{PgListener, PgPoolOptions},
+    postgres::{PgListener, PgNotification, PgPoolOptions},
 };
 use std::{
     collections::BTreeMap,
@@ -41,8 +41,10 @@ const CHANNEL: &str = "registrar_projections";
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// The same where the projector is listened to: a notification may be lost with a connection.
 const ASSURE_INTERVAL: Duration = Duration::from_millis(100);
-/// How long to do without listening after it ended, or cannot be done.
-const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+/// How long nothing may be heard before the connection is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long to do without listening where it cannot be done.
+const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 /// A server that lost its power never answers; others must not be waited for with it.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
@@ -102,16 +104,21 @@ impl Positions {
 
     /// Looks while somebody waits: at once where nothing is heard, else only to make sure.
     async fn look(&self, pool: &PgPool, hears: &AtomicBool) {
+        let interval = || if hears.load(Relaxed) { ASSURE_INTERVAL } else { LOOK_INTERVAL };
         loop {
             self.asked.notified().await;
             if hears.load(Relaxed) {
                 sleep(ASSURE_INTERVAL).await;
             }
             while self.known.receiver_count() > 0 {
+                let before = self.known.borrow().clone();
                 match read(pool).await {
-                    Ok(positions) => {
-                        self.known.send_replace(positions);
-                        sleep(if hears.load(Relaxed) { ASSURE_INTERVAL } else { LOOK_INTERVAL }).await;
+                    Ok(seen) => {
+                        // What was seen and not heard of shows that nobody tells, or that nothing gets through.
+                        if self.saw(&before, seen) {
+                            hears.store(false, Relaxed);
+                        }
+                        sleep(interval()).await;
                     }
                     Err(error) => {
                         tracing::warn!(error = chain(&error), "the projections' positions cannot be read");
@@ -122,23 +129,43 @@ impl Positions {
         }
     }
 
-    /// Listens to the projector, on a connection of its own: one that has lost its server is never given back, which no
-    /// pool that others use may suffer from.
-    async fn listen(&self, pool: &PgPool, hears: &AtomicBool) {
-        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_BOUND);
-        let own = own.connect_lazy_with(pool.connect_options().as_ref().clone());
-        loop {
-            if let Ok(mut listener) = begin_to_listen(&own).await
-                && let Ok(positions) = read(pool).await
-            {
-                self.known.send_replace(positions);
-                hears.store(true, Relaxed);
-                while let Ok(Some(notification)) = listener.try_recv().await {
-                    self.heard(notification.payload());
+    /// Takes in what was read since it was known what was known `before`, and says whether it is news. What was heard
+    /// meanwhile may be newer; what was not may go back, after a crash of the database.
+    fn saw(&self, before: &Known, mut seen: Known) -> bool {
+        let mut is_news = false;
+        self.known.send_modify(|known| {
+            for (name, position) in &mut seen {
+                match known.get(name) {
+                    Some(current) if before.get(name) != Some(current) => *position = (*position).max(*current),
+                    Some(current) => is_news |= *position > *current,
+                    None => is_news = true,
                 }
-                hears.store(false, Relaxed);
             }
-            sleep(LISTEN_AGAIN).await;
+            *known = seen;
+        });
+        is_news
+    }
+
+    async fn listen(&self, pool: &PgPool, hears: &AtomicBool) {
+        let mut is_told = false;
+        loop {
+            match begin_to_listen(pool).await {
+                Ok(mut listener) => {
+                    is_told = false;
+                    while let Some(notification) = next(&mut listener).await {
+                        self.heard(notification.payload());
+                        hears.store(true, Relaxed);
+                    }
+                    hears.store(false, Relaxed);
+                    sleep(AFTER_FAILURE).await;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::info!(error = chain(&error), "the projector cannot be listened to, and is looked at");
+                    }
+                    sleep(LISTEN_AGAIN).await;
+                }
+            }
         }
     }
 
@@ -161,12 +188,28 @@ fn parse(told: &str) -> Option<(i64, impl Iterator<Item = &str>)> {
     Some((position.parse().ok()?, names.split(',')))
 }
 
-async fn begin_to_listen(own: &PgPool) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(own).await?;
-    timeout(ANSWER_BOUND, listener.listen(CHANNEL))
-        .await
-        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
+/// Listens on a connection of its own: one that has lost its server is never given back, which no pool that others use
+/// may suffer from.
+async fn begin_to_listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_BOUND);
+    let own = own.connect_lazy_with(pool.connect_options().as_ref().clone());
+    let mut listener = PgListener::connect_with(&own).await?;
+    let listening = timeout(ANSWER_BOUND, listener.listen(CHANNEL)).await;
+    listening.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
     Ok(listener)
+}
+
+/// The next notification; `None` once the connection is lost. A server that lost its power never says so, and is asked.
+async fn next(listener: &mut PgListener) -> Option<PgNotification> {
+    loop {
+        if let Ok(heard) = timeout(SILENCE, listener.try_recv()).await {
+            return heard.ok().flatten();
+        }
+        let asked = sqlx::query("select 1").execute(&mut *listener);
+        if !matches!(timeout(ANSWER_BOUND, asked).await, Ok(Ok(_))) {
+            return None;
+        }
+    }
 }
 
 async fn read(pool: &PgPool) -> Result<Known, sqlx::Error> {
@@ -240,6 +283,19 @@ mod tests {
             positions.heard(told);
         }
         assert_eq!(*positions.known.borrow(), known(&[("a", 7), ("b", 5)]));
+    }
+
+    #[test]
+    fn what_was_heard_while_it_was_looked_is_not_taken_back() {
+        let positions = Positions::new(Duration::from_secs(1));
+        let before = known(&[("a", 3), ("b", 9)]);
+        positions.known.send_replace(before.clone());
+        positions.heard("7 a");
+        assert!(!positions.saw(&before, known(&[("a", 5), ("b", 2)])), "nothing is news");
+        assert_eq!(*positions.known.borrow(), known(&[("a", 7), ("b", 2)]), "and a crash may take back");
+        let before = positions.known.borrow().clone();
+        assert!(positions.saw(&before, known(&[("a", 8), ("b", 2)])));
+        assert!(positions.saw(&before, known(&[("a", 8), ("b", 2), ("c", 1)])));
     }
 
     #[tokio::test]

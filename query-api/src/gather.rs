@@ -38,9 +38,20 @@ const MAX_BATCH: usize = 256;
 const READERS: u32 = 2;
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// Connections that the readers of so many kinds have between them.
-pub const fn connections(kinds: u32) -> u32 {
-    kinds * READERS
+/// Connections of such readers alone: one stays bound to the tenant that it was used for last.
+#[derive(Debug, Clone)]
+pub struct Pool(PgPool);
+
+impl Pool {
+    /// How many the readers of so many kinds need: one each, and another while what became of it is found out.
+    pub const fn size(kinds: u32) -> u32 {
+        2 * kinds * READERS
+    }
+
+    /// A pool that nobody else uses, nor will. One that comes back has to be proved within bounds.
+    pub const fn alone(pool: PgPool) -> Self {
+        Self(pool)
+    }
 }
 
 /// What is under way: see [`Kind::load`].
@@ -101,13 +112,12 @@ impl<K: Kind> std::fmt::Debug for Gathered<K> {
 }
 
 impl<K: Kind> Gathered<K> {
-    /// Starts the tasks that read. They end with the last clone. `pool` is for such readers alone, since what they bind
-    /// a connection to stays with it; for each kind it holds [`connections`].
-    pub fn start(pool: &PgPool) -> Self {
+    /// Starts the tasks that read. They end with the last clone.
+    pub fn start(pool: &Pool) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
         let (asked, turn) = (Arc::new(Mutex::new(asked)), Arc::new(Semaphore::new(1)));
         for _ in 0..READERS {
-            tokio::spawn(run::<K>(pool.clone(), Arc::clone(&asked), Arc::clone(&turn)));
+            tokio::spawn(run::<K>(pool.0.clone(), Arc::clone(&asked), Arc::clone(&turn)));
         }
         Self(queue)
     }

@@ -66,9 +66,11 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
     let Config { database_url, pool, .. } = config;
     let reads = database::connect_readers(database_url, pool.role(), pool.database_pool_size, "query-api")?;
     let watching = database::connect(database_url, pool.role(), consistency::CONNECTIONS, "query-api positions")?;
-    let gatherers = gather::connections(GATHERED_KINDS);
-    let gathering = database::connect_readers(database_url, pool.role(), gatherers, "query-api gathered")?;
+    let gatherers = gather::Pool::size(GATHERED_KINDS);
+    let gathering = database::connect(database_url, pool.role(), gatherers, "query-api gathered")?;
     metrics.watch_pool("read", &reads);
+    metrics.watch_pool("gathered", &gathering);
+    let gathering = gather::Pool::alone(gathering);
     metrics.spawn_upkeep(shutdown);
 
     let positions = Positions::new(config.min_position_wait);

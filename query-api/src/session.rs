@@ -34,6 +34,7 @@ pub(crate) async fn bind(connection: &mut PgConnection, tenant_id: Uuid) -> Resu
     sqlx::query!(
         "select set_config('registrar.tenant_id', $1, false) as tenant_id,
                 set_config('statement_timeout', $2, false) as statement_timeout,
+                set_config('plan_cache_mode', 'force_generic_plan', false) as plan_cache_mode,
                 set_config('enable_seqscan', 'off', false) as enable_seqscan",
         tenant_id.to_string(),
         STATEMENT_TIMEOUT,

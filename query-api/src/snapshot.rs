@@ -1,4 +1,5 @@
-//! What a query is answered from: one read-only transaction, so that rows and position are of one moment.
+//! What a query is answered from: one read-only transaction, so that rows and position are of one moment. (What is read
+//! together with others needs none: `gather`.)
 //!
 //! It is bound to a tenant before anything is read, and row-level security keeps to it; that every statement names the
 //! tenant too is the views' affair.

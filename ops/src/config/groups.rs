@@ -22,7 +22,7 @@ pub struct PoolArgs {
     #[arg(long, env = "DATABASE_ROLE", default_value = "", hide_default_value = true)]
     pub database_role: String,
 
-    /// Connections that each pool may hold.
+    /// Connections that each pool may hold; those that one task needs for itself come on top, a dozen of a query API.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool_size: u32,
 }

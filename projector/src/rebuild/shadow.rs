@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 /// Events that are applied together where a larger batch failed for one event's fault.
 const CAREFUL: usize = 200;
@@ -223,29 +223,33 @@ pub(super) async fn finish(shadows: &mut [Shadow]) -> Result<BTreeMap<usize, App
     missing.sort_by_key(|(bytes, ..)| Reverse(*bytes));
     let build = |(_, number, index): (i64, usize, String)| {
         let shadow = shadows[number].clone();
-        async move { (number, shadow.build_index(&index).await.map_err(ApplyError::from)) }.boxed()
+        async move {
+            match shadow.build_index(&index).await.map_err(ApplyError::from) {
+                Err(error) if error.is_of_the_data() => Ok(Some((number, error))),
+                built => Ok(built.map(|()| None)?),
+            }
+        }
+        .boxed()
     };
     let builds = missing.into_iter().map(build).collect();
-    let mut doubled = BTreeMap::new();
-    for (number, built) in a_few_at_once(builds).await? {
-        match built {
-            Err(error) if error.is_of_the_data() => drop(doubled.insert(number, error)),
-            built => built?,
-        }
-    }
+    let doubled: BTreeMap<_, _> = a_few_at_once(builds).await?.into_iter().flatten().collect();
     let sound = shadows.iter_mut().enumerate().filter(|(number, _)| !doubled.contains_key(number));
     let finish = |(_, shadow): (usize, &mut Shadow)| {
         shadow.is_finished = true;
         let shadow = shadow.clone();
-        async move { shadow.finish().await }.boxed()
+        async move { Ok(shadow.finish().await?) }.boxed()
     };
     let finishes = sound.map(finish).collect();
-    a_few_at_once(finishes).await?.into_iter().collect::<Result<(), _>>()?;
+    a_few_at_once(finishes).await?;
     Ok(doubled)
 }
 
-/// Waits for all of them, of which so many are under way as keep the processors busy.
-async fn a_few_at_once<T: Send + 'static>(jobs: Vec<BoxFuture<'static, T>>) -> Result<Vec<T>, JoinError> {
+/// A part of the work, which its connection does.
+type Job<T> = BoxFuture<'static, Result<T, RebuildError>>;
+
+/// Waits for all of them, of which so many are under way as keep the processors busy; or until one fails, with which the
+/// others are given up.
+async fn a_few_at_once<T: Send + 'static>(jobs: Vec<Job<T>>) -> Result<Vec<T>, RebuildError> {
     let mut jobs = jobs.into_iter();
     let (mut running, mut done) = (JoinSet::new(), Vec::new());
     loop {
@@ -253,7 +257,7 @@ async fn a_few_at_once<T: Send + 'static>(jobs: Vec<BoxFuture<'static, T>>) -> R
             running.spawn(job);
         }
         match running.join_next().await {
-            Some(finished) => done.push(finished?),
+            Some(finished) => done.push(finished??),
             None => return Ok(done),
         }
     }

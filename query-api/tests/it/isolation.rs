@@ -81,7 +81,7 @@ async fn the_role_of_the_api_cannot_write() {
 }
 
 #[tokio::test]
-async fn a_tenant_setting_does_not_outlive_its_request() {
+async fn tenants_who_read_by_turns_see_their_own_alone() {
     let world = World::new().await;
     for _ in 0..20 {
         assert_eq!(world.get(Person::Ada, "/v1/me").await.ok()["first_name"], "Ada");

@@ -17,7 +17,12 @@ use ops::{
     http::Edge,
     tokens::{Grant, Signer, TokenScope, Verifier, generate_signing_key_pem},
 };
-use query_api::{consistency::Positions, gather::Gathered, http, state::State};
+use query_api::{
+    consistency::Positions,
+    gather::{Gathered, Pool},
+    http,
+    state::State,
+};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -132,7 +137,7 @@ impl World {
         let stop = CancellationToken::new();
         let positions = Positions::new(WAIT);
         tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));
-        let gathering = database.pool_as("registrar_query").await;
+        let gathering = Pool::alone(database.pool_as("registrar_query").await);
         let state = State {
             accounts: Gathered::start(&gathering),
             courses: Gathered::start(&gathering),
