@@ -95,10 +95,11 @@ impl Act<'_> {
 
     async fn bring_about(&self, mut faults: Vec<Fault>, hold: Duration) -> Result<Recovery, String> {
         let failed = |error: local::Error| ops::config::chain(&error);
-        self.readiness.begin(&faults);
+        self.readiness.prepare(&faults);
         for fault in &mut faults {
             fault.begin(self.stage).await.map_err(failed)?;
         }
+        self.readiness.begin(&faults);
         if faults.iter().any(Fault::lasts) {
             sleep(hold).await;
         }

@@ -59,7 +59,16 @@ impl Readiness {
         Self(Arc::new(Mutex::new(rules.collect())))
     }
 
-    /// These faults begin.
+    /// These faults are about to begin, one after the other; filling a disk takes its time.
+    pub fn prepare(&self, faults: &[Fault]) {
+        self.set(|process| {
+            let role = ROLES.into_iter().find(|role| role.name == process);
+            let touches = |role| faults.iter().any(|fault| fault.confuses(role) || fault.makes_unready(role));
+            if role.is_some_and(touches) { Must::Anything } else { Must::Ready }
+        });
+    }
+
+    /// These faults have begun.
     pub fn begin(&self, faults: &[Fault]) {
         self.set(|process| {
             let role = ROLES.into_iter().find(|role| role.name == process);
