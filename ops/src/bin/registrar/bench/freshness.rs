@@ -74,8 +74,8 @@ pub async fn measure(plan: &Plan, world: &World<'_>, people: &Arc<People>, resul
     for repetition in 1..=plan.repetitions {
         plan.tell(&format!("visible after the answer, {RATE} commands/s, repetition {repetition}"));
         let sample = load(plan.length * 2).await?;
-        middles.push(sample.quantile_ms(0.5));
-        tails.push(sample.quantile_ms(0.99));
+        middles.push(load::quantile_ms(&sample.latencies, 0.5));
+        tails.push(load::quantile_ms(&sample.latencies, 0.99));
         // Both have the same bounds.
         let _ = all.add(&sample.latencies);
     }

@@ -62,12 +62,6 @@ impl Sample {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// A quantile of the latency, in milliseconds.
-    #[expect(clippy::cast_precision_loss, reason = "a minute in microseconds stays far below 2^52")]
-    pub fn quantile_ms(&self, quantile: f64) -> f64 {
-        self.latencies.value_at_quantile(quantile) as f64 / 1000.0
-    }
-
     /// The mean latency, in milliseconds.
     pub fn mean_ms(&self) -> f64 {
         self.latencies.mean() / 1000.0
@@ -78,6 +72,12 @@ impl Sample {
 pub fn histogram() -> Histogram<u64> {
     // Three significant digits up to a minute are always within the bounds of the type.
     Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| Histogram::new_from(&histogram()))
+}
+
+/// A quantile of latencies, in milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "a minute in microseconds stays far below 2^52")]
+pub fn quantile_ms(latencies: &Histogram<u64>, quantile: f64) -> f64 {
+    latencies.value_at_quantile(quantile) as f64 / 1000.0
 }
 
 /// Sends one kind of request on one connection, and insists on the status.

@@ -76,7 +76,7 @@ pub async fn measure(
         "P4",
         format!("p99 of GET /v1/me meanwhile, {RATE}/s"),
         "ms",
-        &[meanwhile.quantile_ms(0.99)],
+        &[load::quantile_ms(&meanwhile.latencies, 0.99)],
     ));
     results.histograms.push(("GET /v1/me during a rebuild".to_owned(), meanwhile.latencies));
     Ok(())

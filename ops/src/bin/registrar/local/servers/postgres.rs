@@ -3,6 +3,7 @@
 //! A cluster is made beside its place and then renamed, so a data folder is either whole or not there.
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -107,7 +108,10 @@ pub async fn start_named(
         let mut program = Program {
             name,
             path: PathBuf::new(),
-            arguments: settings(profile).into_iter().flat_map(|setting| ["-c".into(), setting.into()]).collect(),
+            arguments: settings(profile)
+                .into_iter()
+                .flat_map(|setting| ["-c".into(), setting.into_owned().into()])
+                .collect(),
             environment: vec![("LC_ALL", "C".into()), ("TZ", "UTC".into())],
             account: None,
             folder: instance.logs(),
@@ -177,33 +181,43 @@ async fn remember(instance: &Instance, path: &Path, cluster: Option<&Cluster>) -
     Ok(remembered)
 }
 
-fn settings(profile: Profile) -> Vec<&'static str> {
-    let mut settings = vec!["max_connections=300", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"];
-    match profile {
-        Profile::Durable => {}
-        Profile::Small => settings.extend(["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"]),
+fn settings(profile: Profile) -> Vec<Cow<'static, str>> {
+    let always = ["max_connections=300", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"];
+    let own: &[&str] = match profile {
+        Profile::Durable => &[],
+        Profile::Small => &["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"],
         // Test databases are gone before they would be vacuumed, and whoever drops one waits for the launcher, now and
         // then for as long as that sleeps, which is a minute.
-        Profile::Test => settings.extend([
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_wal_size=4GB",
-            "autovacuum=off",
-        ]),
+        Profile::Test => {
+            &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "autovacuum=off"]
+        }
         // As on a server of one's own; checkpoints come by time, not in the middle of every stretch of load.
-        Profile::Bench => settings.extend([
+        Profile::Bench => &[
             "max_connections=500",
-            "shared_buffers=1GB",
             "max_wal_size=16GB",
             "min_wal_size=4GB",
             "checkpoint_timeout=15min",
             "fsync=on",
             "synchronous_commit=on",
             "full_page_writes=on",
-        ]),
+        ],
+    };
+    let mut settings: Vec<_> = always.iter().chain(own).map(|setting| Cow::Borrowed(*setting)).collect();
+    if profile == Profile::Bench {
+        settings.push(format!("shared_buffers={}MB", a_quarter_of_memory()).into());
     }
     settings
+}
+
+/// What PostgreSQL's manual (19.4, `shared_buffers`) has a server of its own begin with, in MiB; no more than 8 GiB, which
+/// is more than is measured with.
+fn a_quarter_of_memory() -> u64 {
+    const LEAST: u64 = 128;
+    const MOST: u64 = 8 * 1024;
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    total.map_or(1024, |kibibytes: u64| (kibibytes / 1024 / 4).clamp(LEAST, MOST))
 }
 
 /// A data folder, the programs for it, and who runs them.
