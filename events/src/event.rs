@@ -142,8 +142,11 @@ impl Event {
         }
 
         let read = by_stem!(event_type, read);
-        let tag = Value::from(event_type);
-        read(&format!(r#"{{"type":{tag},"data":{data}}}"#))
-            .map_err(|source| CodecError::Shape { event_type: event_type.to_owned(), source })
+        // So that the name needs no escapes.
+        if !event_type.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.')) {
+            return Err(CodecError::UnknownType(event_type.to_owned()));
+        }
+        let tagged = [r#"{"type":""#, event_type, r#"","data":"#, data, "}"].concat();
+        read(&tagged).map_err(|source| CodecError::Shape { event_type: event_type.to_owned(), source })
     }
 }

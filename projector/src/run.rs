@@ -219,8 +219,11 @@ pub(crate) async fn apply_entries(
     parked: &mut Parked,
     manner: Manner,
 ) -> Result<(), ApplyError> {
-    let mut together = Vec::new();
-    for entry in entries.iter().filter(|entry| projection.streams.includes(&entry.recorded().stream.stream_type)) {
+    let mut together = Vec::with_capacity(entries.len());
+    // A replay brings each view what it looks at, and nothing else.
+    let is_wanted =
+        |entry: &Entry| manner == Manner::InBulk || projection.streams.includes(&entry.recorded().stream.stream_type);
+    for entry in entries.iter().filter(|entry| is_wanted(entry)) {
         if parked.skips(entry.position()) {
             continue;
         }

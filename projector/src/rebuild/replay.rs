@@ -18,11 +18,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// Events of a page.
 const PAGE: i64 = 4_000;
 /// Pages between two tasks.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 /// Events that a view applies in one transaction, at least, while there are more to come.
-const BATCH: usize = 20_000;
+const BATCH: usize = 40_000;
 /// Positions after which it applies the fewer that it found, so that what waits to be applied is bounded too.
-const STRIDE: i64 = 80_000;
+const STRIDE: i64 = 160_000;
 
 /// Part of the log: all events up to the mark that some view looks at.
 struct Page {
