@@ -150,3 +150,16 @@ impl Event {
         read(&tagged).map_err(|source| CodecError::Shape { event_type: event_type.to_owned(), source })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_end_its_own_text_is_of_no_event() {
+        let name = r#"registrar.category.created.v1","data":{"name":"x"},"type":"y"#;
+        let read = Event::decode_text(name, r#"{"name":"Law"}"#);
+        assert!(matches!(read, Err(CodecError::UnknownType(unknown)) if unknown == name));
+        assert!(Event::decode_text("registrar.category.created.v1", r#"{"name":"Law"}"#).is_ok());
+    }
+}
