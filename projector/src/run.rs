@@ -219,7 +219,7 @@ pub(crate) async fn apply_entries(
     parked: &mut Parked,
     manner: Manner,
 ) -> Result<(), ApplyError> {
-    let mut together = Vec::with_capacity(entries.len());
+    let mut together = Vec::new();
     // A replay brings each view what it looks at, and nothing else.
     let is_wanted =
         |entry: &Entry| manner == Manner::InBulk || projection.streams.includes(&entry.recorded().stream.stream_type);

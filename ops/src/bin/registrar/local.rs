@@ -10,6 +10,7 @@ pub mod job;
 pub mod keys;
 pub mod leftovers;
 pub mod lock;
+pub mod machine;
 pub mod ports;
 pub mod process;
 pub mod processes;

@@ -20,7 +20,7 @@ use super::{
     super::{
         Error,
         account::Account,
-        console, files, job, keys, ports,
+        console, files, job, keys, machine, ports,
         process::{self, Identity},
         project::Instance,
         supervisor::{Program, Stop, Supervisor, fresh_log},
@@ -214,9 +214,7 @@ fn settings(profile: Profile) -> Vec<Cow<'static, str>> {
 fn a_quarter_of_memory() -> u64 {
     const LEAST: u64 = 128;
     const MOST: u64 = 8 * 1024;
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total =
-        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let total = machine::find_memory().and_then(|memory| memory.strip_suffix(" kB")?.parse().ok());
     total.map_or(1024, |kibibytes: u64| (kibibytes / 1024 / 4).clamp(LEAST, MOST))
 }
 
