@@ -12,8 +12,9 @@
 --   expected_*     the versions that the command's decision rests on, of streams it writes and of streams it only read
 --   event_*        the events in order; a written stream's events follow its expected version without a gap
 --   idempotency_*  at most one per command
---   side           null, or {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
---                  refresh_tokens, voided_resets, reset_tokens, mails}, each an array of objects with the number of their command
+--   side           null, or of {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
+--                  refresh_tokens, voided_resets, reset_tokens, mails} those that there are some of, each an array of
+--                  objects with the number of their command
 --   notify         whether a relay in another process has to be told; a notification costs every commit a lock
 create function log.append(
     command_count int,
@@ -75,18 +76,22 @@ begin
 
     if side is not null then
         -- Whoever ends all sessions of an account has to have seen them all: one that began meanwhile would live on.
-        select conflicting || coalesce(array_agg(k.command), '{}') into conflicting
-        from jsonb_to_recordset(side -> 'known_sessions') as k (command int, account_id uuid, sessions uuid[])
-        where exists (
-            select from log.open_sessions s where s.account_id = k.account_id and s.session_id <> all (k.sessions));
+        if side ? 'known_sessions' then
+            select conflicting || coalesce(array_agg(k.command), '{}') into conflicting
+            from jsonb_to_recordset(side -> 'known_sessions') as k (command int, account_id uuid, sessions uuid[])
+            where exists (
+                select from log.open_sessions s where s.account_id = k.account_id and s.session_id <> all (k.sessions));
+        end if;
 
-        select coalesce(array_agg(c.command), '{}'), coalesce(array_agg(c.scope), '{}') into taken, taken_scope
-        from jsonb_to_recordset(side -> 'claims')
-            as c (command int, tenant_id uuid, scope text, digest bytea, stream_id uuid)
-        where c.stream_id <> (
-            select held.stream_id
-            from log.claims held
-            where held.tenant_id = c.tenant_id and held.scope = c.scope and held.digest = c.digest);
+        if side ? 'claims' then
+            select coalesce(array_agg(c.command), '{}'), coalesce(array_agg(c.scope), '{}') into taken, taken_scope
+            from jsonb_to_recordset(side -> 'claims')
+                as c (command int, tenant_id uuid, scope text, digest bytea, stream_id uuid)
+            where c.stream_id <> (
+                select held.stream_id
+                from log.claims held
+                where held.tenant_id = c.tenant_id and held.scope = c.scope and held.digest = c.digest);
+        end if;
     end if;
 
     refused := replayed || conflicting || taken;
@@ -166,96 +171,118 @@ begin
 end
 $$;
 
--- The rows beside the events: seldom, and few when they come, so they travel as JSON.
+-- The rows beside the events: seldom, and few when they come, so they travel as JSON. Only what there is some of is
+-- there, and only that is written: an append holds the head of the log meanwhile.
 create function log.write_beside(side jsonb, refused int[]) returns void
 language plpgsql
 set search_path = log, pg_temp
 as $$
 begin
-    delete from log.claims held
-    using jsonb_to_recordset(side -> 'releases') as r (command int, tenant_id uuid, scope text, digest bytea)
-    where r.command <> all (refused)
-      and held.tenant_id = r.tenant_id and held.scope = r.scope and held.digest = r.digest;
+    if side ? 'releases' then
+        delete from log.claims held
+        using jsonb_to_recordset(side -> 'releases') as r (command int, tenant_id uuid, scope text, digest bytea)
+        where r.command <> all (refused)
+          and held.tenant_id = r.tenant_id and held.scope = r.scope and held.digest = r.digest;
+    end if;
 
     -- A name that the stream holds already stays held.
-    insert into log.claims (tenant_id, scope, digest, stream_type, stream_id)
-    select c.tenant_id, c.scope, c.digest, c.stream_type, c.stream_id
-    from jsonb_to_recordset(side -> 'claims')
-        as c (command int, tenant_id uuid, scope text, digest bytea, stream_type text, stream_id uuid)
-    where c.command <> all (refused)
-      and not exists (
-          select from log.claims held
-          where held.tenant_id = c.tenant_id and held.scope = c.scope and held.digest = c.digest);
+    if side ? 'claims' then
+        insert into log.claims (tenant_id, scope, digest, stream_type, stream_id)
+        select c.tenant_id, c.scope, c.digest, c.stream_type, c.stream_id
+        from jsonb_to_recordset(side -> 'claims')
+            as c (command int, tenant_id uuid, scope text, digest bytea, stream_type text, stream_id uuid)
+        where c.command <> all (refused)
+          and not exists (
+              select from log.claims held
+              where held.tenant_id = c.tenant_id and held.scope = c.scope and held.digest = c.digest);
+    end if;
 
-    insert into log.subject_keys (subject_id, tenant_id, wrapped_key)
-    select k.subject_id, k.tenant_id, k.wrapped_key
-    from jsonb_to_recordset(side -> 'subject_keys') as k (command int, subject_id uuid, tenant_id uuid, wrapped_key bytea)
-    where k.command <> all (refused);
+    if side ? 'subject_keys' then
+        insert into log.subject_keys (subject_id, tenant_id, wrapped_key)
+        select k.subject_id, k.tenant_id, k.wrapped_key
+        from jsonb_to_recordset(side -> 'subject_keys')
+            as k (command int, subject_id uuid, tenant_id uuid, wrapped_key bytea)
+        where k.command <> all (refused);
+    end if;
 
-    insert into log.credentials (account_id, tenant_id, phc)
-    select p.account_id, p.tenant_id, p.phc
-    from jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid, tenant_id uuid, phc text)
-    where p.command <> all (refused)
-    on conflict (account_id) do update set phc = excluded.phc, set_at = now();
+    if side ? 'credentials' then
+        insert into log.credentials (account_id, tenant_id, phc)
+        select p.account_id, p.tenant_id, p.phc
+        from jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid, tenant_id uuid, phc text)
+        where p.command <> all (refused)
+        on conflict (account_id) do update set phc = excluded.phc, set_at = now();
 
-    -- Whoever was sent a token before does not undo a newer password with it.
-    delete from log.reset_tokens t
-    using jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid)
-    where p.command <> all (refused) and t.account_id = p.account_id;
+        -- Whoever was sent a token before does not undo a newer password with it.
+        delete from log.reset_tokens t
+        using jsonb_to_recordset(side -> 'credentials') as p (command int, account_id uuid)
+        where p.command <> all (refused) and t.account_id = p.account_id;
+    end if;
 
-    delete from log.reset_tokens t
-    using jsonb_to_recordset(side -> 'voided_resets') as v (command int, account_id uuid)
-    where v.command <> all (refused) and t.account_id = v.account_id;
+    if side ? 'voided_resets' then
+        delete from log.reset_tokens t
+        using jsonb_to_recordset(side -> 'voided_resets') as v (command int, account_id uuid)
+        where v.command <> all (refused) and t.account_id = v.account_id;
+    end if;
 
-    insert into log.reset_tokens (token_hash, account_id, tenant_id, expires_at)
-    select r.token_hash, r.account_id, r.tenant_id, r.expires_at
-    from jsonb_to_recordset(side -> 'reset_tokens')
-        as r (command int, token_hash bytea, account_id uuid, tenant_id uuid, expires_at timestamptz)
-    where r.command <> all (refused)
-    on conflict (account_id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at;
+    if side ? 'reset_tokens' then
+        insert into log.reset_tokens (token_hash, account_id, tenant_id, expires_at)
+        select r.token_hash, r.account_id, r.tenant_id, r.expires_at
+        from jsonb_to_recordset(side -> 'reset_tokens')
+            as r (command int, token_hash bytea, account_id uuid, tenant_id uuid, expires_at timestamptz)
+        where r.command <> all (refused)
+        on conflict (account_id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at;
+    end if;
 
-    insert into log.mail_outbox (mail_id, account_id, tenant_id, sealed, expires_at)
-    select m.mail_id, m.account_id, m.tenant_id, m.sealed, m.expires_at
-    from jsonb_to_recordset(side -> 'mails')
-        as m (command int, mail_id uuid, account_id uuid, tenant_id uuid, sealed bytea, expires_at timestamptz)
-    where m.command <> all (refused);
+    if side ? 'mails' then
+        insert into log.mail_outbox (mail_id, account_id, tenant_id, sealed, expires_at)
+        select m.mail_id, m.account_id, m.tenant_id, m.sealed, m.expires_at
+        from jsonb_to_recordset(side -> 'mails')
+            as m (command int, mail_id uuid, account_id uuid, tenant_id uuid, sealed bytea, expires_at timestamptz)
+        where m.command <> all (refused);
+    end if;
 
-    -- A log-in that succeeded forgives those that failed.
-    delete from log.login_failures f
-    using jsonb_to_recordset(side -> 'sessions') as s (command int, account_id uuid)
-    where s.command <> all (refused) and f.account_id = s.account_id;
+    if side ? 'sessions' then
+        -- A log-in that succeeded forgives those that failed.
+        delete from log.login_failures f
+        using jsonb_to_recordset(side -> 'sessions') as s (command int, account_id uuid)
+        where s.command <> all (refused) and f.account_id = s.account_id;
 
-    insert into log.open_sessions (session_id, account_id, tenant_id, expires_at)
-    select s.session_id, s.account_id, s.tenant_id, s.expires_at
-    from jsonb_to_recordset(side -> 'sessions')
-        as s (command int, session_id uuid, account_id uuid, tenant_id uuid, expires_at timestamptz)
-    where s.command <> all (refused);
+        insert into log.open_sessions (session_id, account_id, tenant_id, expires_at)
+        select s.session_id, s.account_id, s.tenant_id, s.expires_at
+        from jsonb_to_recordset(side -> 'sessions')
+            as s (command int, session_id uuid, account_id uuid, tenant_id uuid, expires_at timestamptz)
+        where s.command <> all (refused);
+    end if;
 
-    update log.refresh_tokens t
-    set used = true
-    from jsonb_to_recordset(side -> 'refresh_tokens') as n (command int, session_id uuid)
-    where n.command <> all (refused) and t.session_id = n.session_id;
+    if side ? 'refresh_tokens' then
+        update log.refresh_tokens t
+        set used = true
+        from jsonb_to_recordset(side -> 'refresh_tokens') as n (command int, session_id uuid)
+        where n.command <> all (refused) and t.session_id = n.session_id;
 
-    insert into log.refresh_tokens (token_hash, session_id, expires_at)
-    select n.token_hash, n.session_id, n.expires_at
-    from jsonb_to_recordset(side -> 'refresh_tokens')
-        as n (command int, token_hash bytea, session_id uuid, expires_at timestamptz)
-    where n.command <> all (refused);
+        insert into log.refresh_tokens (token_hash, session_id, expires_at)
+        select n.token_hash, n.session_id, n.expires_at
+        from jsonb_to_recordset(side -> 'refresh_tokens')
+            as n (command int, token_hash bytea, session_id uuid, expires_at timestamptz)
+        where n.command <> all (refused);
 
-    update log.open_sessions s
-    set expires_at = n.expires_at
-    from jsonb_to_recordset(side -> 'refresh_tokens') as n (command int, session_id uuid, expires_at timestamptz)
-    where n.command <> all (refused) and s.session_id = n.session_id;
+        update log.open_sessions s
+        set expires_at = n.expires_at
+        from jsonb_to_recordset(side -> 'refresh_tokens') as n (command int, session_id uuid, expires_at timestamptz)
+        where n.command <> all (refused) and s.session_id = n.session_id and s.expires_at <> n.expires_at;
+    end if;
 
-    insert into log.ended_sessions (session_id)
-    select e.session_id
-    from jsonb_to_recordset(side -> 'ended_sessions') as e (command int, session_id uuid)
-    where e.command <> all (refused);
+    if side ? 'ended_sessions' then
+        insert into log.ended_sessions (session_id)
+        select e.session_id
+        from jsonb_to_recordset(side -> 'ended_sessions') as e (command int, session_id uuid)
+        where e.command <> all (refused);
 
-    -- Takes the session's refresh tokens with it.
-    delete from log.open_sessions s
-    using jsonb_to_recordset(side -> 'ended_sessions') as e (command int, session_id uuid)
-    where e.command <> all (refused) and s.session_id = e.session_id;
+        -- Takes the session's refresh tokens with it.
+        delete from log.open_sessions s
+        using jsonb_to_recordset(side -> 'ended_sessions') as e (command int, session_id uuid)
+        where e.command <> all (refused) and s.session_id = e.session_id;
+    end if;
 end
 $$;
 

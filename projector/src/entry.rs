@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 /// One event on its way to the projections.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are readable, and each view follows one pointer the less")]
 pub enum Entry {
     /// Its content is open.
-    Readable(Box<Decoded>),
+    Readable(Decoded),
     /// Its content is not of the shape that its type promises, or its type is not known to this version.
     Unreadable {
         /// As it is stored.

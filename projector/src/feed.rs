@@ -203,7 +203,7 @@ pub(crate) async fn decode(log: &LogReader, events: Vec<Recorded>) -> Result<Vec
     }
     let decoded = log.decode(events).await?;
     let entries = decoded.into_iter().map(|decoded| match decoded {
-        Ok(decoded) => Entry::Readable(Box::new(decoded)),
+        Ok(decoded) => Entry::Readable(decoded),
         Err((recorded, error)) => {
             Entry::Unreadable { recorded: Box::new(recorded), reason: ops::config::chain(&error) }
         }

@@ -47,9 +47,9 @@ impl Parked {
         Ok(Self { projection, streams: streams.collect(), skipped: skipped.into_iter().collect() })
     }
 
-    /// Whether the event at the position is left out for good.
-    pub(crate) fn skips(&self, position: i64) -> bool {
-        self.skipped.contains(&position)
+    /// Whether the event is left out for good. Where none is, which is the rule, the event is not looked at.
+    pub(crate) fn skips(&self, event: &Recorded) -> bool {
+        !self.skipped.is_empty() && self.skipped.contains(&event.position)
     }
 
     /// Whether the event's stream is parked.

@@ -224,7 +224,7 @@ pub(crate) async fn apply_entries(
     let is_wanted =
         |entry: &Entry| manner == Manner::InBulk || projection.streams.includes(&entry.recorded().stream.stream_type);
     for entry in entries.iter().filter(|entry| is_wanted(entry)) {
-        if parked.skips(entry.position()) {
+        if parked.skips(entry.recorded()) {
             continue;
         }
         if parked.holds(entry.recorded()) {

@@ -7,7 +7,7 @@ use crate::{
     tenant,
 };
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Rows that commit beside the events and are not history.
@@ -167,6 +167,7 @@ impl SideRows {
         }));
     }
 
+    /// The lists that have rows; `None` where there are none at all.
     pub(super) fn into_json(self) -> Option<Value> {
         let Self {
             claims,
@@ -182,27 +183,21 @@ impl SideRows {
             mails,
         } = self;
         let all = [
-            &claims,
-            &releases,
-            &subject_keys,
-            &credentials,
-            &sessions,
-            &known_sessions,
-            &ended_sessions,
-            &refresh_tokens,
-            &voided_resets,
-            &reset_tokens,
-            &mails,
+            ("claims", claims),
+            ("releases", releases),
+            ("subject_keys", subject_keys),
+            ("credentials", credentials),
+            ("sessions", sessions),
+            ("known_sessions", known_sessions),
+            ("ended_sessions", ended_sessions),
+            ("refresh_tokens", refresh_tokens),
+            ("voided_resets", voided_resets),
+            ("reset_tokens", reset_tokens),
+            ("mails", mails),
         ];
-        if all.iter().all(|rows| rows.is_empty()) {
-            return None;
-        }
-        Some(json!({
-            "claims": claims, "releases": releases, "subject_keys": subject_keys, "credentials": credentials,
-            "sessions": sessions, "known_sessions": known_sessions, "ended_sessions": ended_sessions,
-            "refresh_tokens": refresh_tokens, "voided_resets": voided_resets, "reset_tokens": reset_tokens,
-            "mails": mails,
-        }))
+        let some = all.into_iter().filter(|(_, rows)| !rows.is_empty());
+        let some: Map<_, _> = some.map(|(name, rows)| (name.to_owned(), Value::Array(rows))).collect();
+        (!some.is_empty()).then_some(Value::Object(some))
     }
 }
 

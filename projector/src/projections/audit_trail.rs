@@ -23,6 +23,9 @@ pub(super) const PROJECTION: Projection = Projection {
 };
 
 /// The members of events' data that name an account which the event concerns.
+const MEMBERS: [&str; 4] = ["account_id", "learner_id", "owner_id", "author_id"];
+
+/// What they name.
 #[derive(Debug, Default, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "events call them so")]
 struct Named {
@@ -34,12 +37,15 @@ struct Named {
 
 impl Named {
     fn by(recorded: &Recorded) -> Self {
+        // Many events name nobody, and finding that out is cheaper than reading them.
+        if !MEMBERS.iter().any(|name| recorded.data.get().contains(name)) {
+            return Self::default();
+        }
         serde_json::from_str(recorded.data.get()).unwrap_or_else(|_| {
             // A newer version may mean something else by one of them.
             let data = recorded.data.value();
             let member = |name: &str| Uuid::parse_str(data.get(name)?.as_str()?).ok();
-            let [account_id, learner_id, owner_id, author_id] =
-                ["account_id", "learner_id", "owner_id", "author_id"].map(member);
+            let [account_id, learner_id, owner_id, author_id] = MEMBERS.map(member);
             Self { account_id, learner_id, owner_id, author_id }
         })
     }

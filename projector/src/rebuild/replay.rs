@@ -24,9 +24,10 @@ const BATCH: usize = 40_000;
 /// Positions after which it applies the fewer that it found, so that what waits to be applied is bounded too.
 const STRIDE: i64 = 160_000;
 
-/// Part of the log: all events up to the mark that some view looks at.
+/// Part of the log: all events after a position and up to the mark that some view looks at.
 struct Page {
     events: Vec<Recorded>,
+    after: i64,
     through: Mark,
 }
 
@@ -35,6 +36,7 @@ struct Opened {
     events: Vec<Arc<Entry>>,
     /// Of which kind each is, so that a view touches those alone that it looks at.
     kinds: Vec<u64>,
+    after: i64,
     through: Mark,
 }
 
@@ -98,10 +100,10 @@ async fn read(
         if is_last && through.position < until {
             through = Mark { position: until, recorded_at: log.find_recorded_at(until).await? };
         }
-        after = through.position;
-        if pages.send(Page { events, through }).await.is_err() {
+        if pages.send(Page { events, after, through }).await.is_err() {
             break;
         }
+        after = through.position;
     }
     Ok(())
 }
@@ -112,10 +114,10 @@ async fn decode(
     views: Vec<mpsc::Sender<Arc<Opened>>>,
 ) -> Result<(), RebuildError> {
     let kinds = Kinds::of_all();
-    while let Some(Page { events, through }) = raw.recv().await {
+    while let Some(Page { events, after, through }) = raw.recv().await {
         let events = feed::decode(&log, events).await?;
         let kinds = events.iter().map(|entry| kinds.find(&entry.recorded().stream.stream_type)).collect();
-        let page = Arc::new(Opened { events, kinds, through });
+        let page = Arc::new(Opened { events, kinds, after, through });
         for view in &views {
             if view.send(page.clone()).await.is_err() {
                 return Ok(());
@@ -137,8 +139,10 @@ async fn fill(
     let mut through = Mark { position: after, recorded_at: None };
     while let Some(page) = pages.recv().await {
         let wanted = page.events.iter().zip(&page.kinds).filter(|(_, kind)| *kind & wanted_kinds != 0);
-        let new = wanted.map(|(entry, _)| entry).filter(|entry| (after + 1..=until).contains(&entry.position()));
-        pending.extend(new.cloned());
+        // Most pages lie within, and then no event has to be looked at.
+        let lies_within = page.after >= after && page.through.position <= until;
+        let is_new = |entry: &Entry| lies_within || (after + 1..=until).contains(&entry.position());
+        pending.extend(wanted.map(|(entry, _)| entry).filter(|entry| is_new(entry)).cloned());
         if through.position < until {
             through = within(&page, until);
         }

@@ -154,7 +154,7 @@ impl World {
     /// All rows of a table of the read database, without the columns that are derived or random.
     pub(crate) async fn rows(&self, table: &str) -> Vec<Value> {
         sqlx::query_scalar(AssertSqlSafe(format!(
-            "select to_jsonb(t) - '{{search,data,leaf_hash,tenant_id}}'::text[]
+            "select to_jsonb(t) - '{{search,type_hash,data,leaf_hash,tenant_id}}'::text[]
              from read.{table} as t
              order by to_jsonb(t) - '{{data,leaf_hash}}'::text[]"
         )))

@@ -132,7 +132,7 @@ macro_rules! select_events {
                  and ($3::uuid is null or a.actor_id = $3)
                  and ($4::text is null or a.stream_type = $4)
                  and ($5::uuid is null or a.stream_id = $5)
-                 and ($6::text is null or a.type = $6)
+                 and ($6::text is null or a.type = $6 and a.type_hash = hashtext($6))
                  and ($7::timestamptz is null or a.recorded_at >= $7)
                  and ($8::timestamptz is null or a.recorded_at < $8)
                  and a.position > $9
