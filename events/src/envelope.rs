@@ -4,6 +4,7 @@ use crate::{
     Event, Json, Role,
     event::{CodecError, Encoded},
     ids::{AccountId, AuthSessionId, TenantId},
+    json::Members,
     log::LogError,
     personal::SealError,
     upcast,
@@ -31,7 +32,7 @@ impl std::fmt::Display for StreamRef {
 }
 
 /// Who and what caused an event. The network address and agent stand once, in the session that it names, or, where
-/// somebody came without one, in the event itself.
+/// somebody came without one, in the event itself. Its members are in the order of their names, as the log has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// Who caused it; absent where somebody unknown did.
@@ -43,38 +44,24 @@ pub struct Metadata {
     /// The tenant that they are of, where they acted in another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_tenant_id: Option<TenantId>,
-    /// In which session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_id: Option<AuthSessionId>,
-    /// One for all that follows from one request.
-    pub correlation_id: Uuid,
     /// The event or command that led to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<Uuid>,
-    /// W3C trace context of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-    /// When it happened, where that is not when it was recorded (imports).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub occurred_at: Option<DateTime<Utc>>,
+    /// One for all that follows from one request.
+    pub correlation_id: Uuid,
     /// The source that it was imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
+    /// When it happened, where that is not when it was recorded (imports).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// In which session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<AuthSessionId>,
+    /// W3C trace context of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
-
-/// Members of [`Metadata`] and the CloudEvents attributes that they become (names there have no underscores), as headers;
-/// JSON has them without `ce-`.
-pub(crate) const EXTENSIONS: [(&str, &str); 9] = [
-    ("actor_id", "ce-actorid"),
-    ("actor_role", "ce-actorrole"),
-    ("actor_tenant_id", "ce-actortenantid"),
-    ("session_id", "ce-sessionid"),
-    ("correlation_id", "ce-correlationid"),
-    ("causation_id", "ce-causationid"),
-    ("traceparent", "ce-traceparent"),
-    ("imported", "ce-imported"),
-    ("occurred_at", "ce-time"),
-];
 
 /// One row of the log, as it is stored: personal data sealed, the type name as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,10 +125,8 @@ impl Place {
         seal: impl FnOnce(&mut Value) -> Result<(), SealError>,
     ) -> Result<Recorded, LogError> {
         let Encoded { event_type, mut data } = event.encode()?;
-        let written = |source| CodecError::Shape { event_type: format!("metadata of {event_type}"), source };
-        let metadata = serde_json::to_value(metadata).map_err(written)?;
         seal(&mut data)?;
-        let mut canonical = Vec::new();
+        let mut canonical = Vec::with_capacity(256);
         write_canonical(&data, &mut canonical).map_err(LogError::Canonical)?;
         let canonical = String::from_utf8(canonical).map_err(serde::ser::Error::custom);
         let Self { event_id, tenant_id, stream, version, recorded_at } = self;
@@ -153,21 +138,21 @@ impl Place {
             version,
             event_type,
             data: canonical.map(Json::of_text).map_err(LogError::Canonical)?,
-            metadata: Json::of(&metadata).map_err(LogError::Canonical)?,
+            metadata: Json::of(metadata).map_err(LogError::Canonical)?,
             // The log keeps microseconds; a hash over more could never be verified.
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        let Value::Object(metadata) = metadata else { return Ok(recorded) };
-        recorded.leaf_hash = recorded.hash(&metadata, recorded.data.get()).map_err(LogError::Canonical)?;
+        recorded.leaf_hash = recorded.hash(recorded.data.get()).map_err(LogError::Canonical)?;
         Ok(recorded)
     }
 }
 
 /// One member of an event's CloudEvents JSON.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Member<'a> {
     Text(Cow<'a, str>),
+    Id(Uuid),
     Number(i64),
     Json(&'a Value),
     /// The event's own.
@@ -176,42 +161,55 @@ pub(crate) enum Member<'a> {
 
 impl Recorded {
     /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
-    /// as a header has it. It is all that is known of the event but its position, which is its place in the log and in
+    /// as a header has it; JSON has it without `ce-`, and names there have no underscores. It is all that is known of the event but its position, which is its place in the log and in
     /// the tree. `metadata` are the event's own.
-    pub(crate) fn members<'a>(&'a self, metadata: &'a Map<String, Value>) -> Vec<(&'static str, Member<'a>)> {
-        let text = |text: String| Member::Text(Cow::Owned(text));
+    pub(crate) fn members<'a>(&'a self, metadata: &'a Members<'a>) -> impl Iterator<Item = (&'static str, Member<'a>)> {
+        let text = |text: &'a str| Some(Member::Text(text.into()));
+        let made = |parts: &[&str]| Some(Member::Text(parts.concat().into()));
+        let caused = |name| match metadata {
+            Members::Texts(texts) => texts.get(name).copied().and_then(text),
+            Members::Values(values) => Some(values.get(name)?).map(|value| match value.as_str() {
+                Some(text) => Member::Text(text.into()),
+                None => Member::Json(value),
+            }),
+        };
         let recorded_at = timestamp(self.recorded_at);
-        let mut members = vec![
-            ("ce-data", Member::Data),
-            ("ce-datacontenttype", Member::Text("application/json".into())),
-            ("ce-id", text(self.event_id.to_string())),
-            ("ce-recordedtime", text(recorded_at.clone())),
-            ("ce-source", text(format!("/tenants/{}", self.tenant_id))),
-            ("ce-specversion", Member::Text("1.0".into())),
-            ("ce-streamid", text(self.stream.id.to_string())),
-            ("ce-streamtype", Member::Text((&*self.stream.stream_type).into())),
-            ("ce-streamversion", Member::Number(self.version)),
-            ("ce-subject", text(self.stream.to_string())),
-            ("ce-tenantid", text(self.tenant_id.to_string())),
-            ("ce-type", Member::Text((&*self.event_type).into())),
+        let (mut stream_id, mut tenant_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+        let stream_id: &str = self.stream.id.hyphenated().encode_lower(&mut stream_id);
+        let tenant_id: &str = self.tenant_id.as_uuid().hyphenated().encode_lower(&mut tenant_id);
+        let members = [
+            ("ce-actorid", caused("actor_id")),
+            ("ce-actorrole", caused("actor_role")),
+            ("ce-actortenantid", caused("actor_tenant_id")),
+            ("ce-causationid", caused("causation_id")),
+            ("ce-correlationid", caused("correlation_id")),
+            ("ce-data", Some(Member::Data)),
+            ("ce-datacontenttype", text("application/json")),
+            ("ce-id", Some(Member::Id(self.event_id))),
+            ("ce-imported", caused("imported")),
+            ("ce-recordedtime", made(&[&recorded_at])),
+            ("ce-sessionid", caused("session_id")),
+            ("ce-source", made(&["/tenants/", tenant_id])),
+            ("ce-specversion", text("1.0")),
+            ("ce-streamid", Some(Member::Id(self.stream.id))),
+            ("ce-streamtype", text(&self.stream.stream_type)),
+            ("ce-streamversion", Some(Member::Number(self.version))),
+            ("ce-subject", made(&[&self.stream.stream_type, "/", stream_id])),
+            ("ce-tenantid", Some(Member::Id(self.tenant_id.as_uuid()))),
+            ("ce-time", caused("occurred_at").or_else(|| made(&[&recorded_at]))),
+            ("ce-traceparent", caused("traceparent")),
+            ("ce-type", text(&self.event_type)),
         ];
-        members.extend(EXTENSIONS.iter().filter_map(|(member, attribute)| {
-            let value = metadata.get(*member)?;
-            Some((*attribute, value.as_str().map_or(Member::Json(value), |value| Member::Text(value.into()))))
-        }));
-        if !members.iter().any(|(name, _)| *name == "ce-time") {
-            members.push(("ce-time", text(recorded_at)));
-        }
-        members.sort_unstable_by_key(|(name, _)| *name);
-        members
+        members.into_iter().filter_map(|(name, member)| Some((name, member?)))
     }
 
     /// The event as CloudEvents JSON.
     pub fn cloud_event(&self) -> Value {
         let metadata = self.metadata.members();
-        let members = self.members(&metadata).into_iter().map(|(name, member)| {
+        let members = self.members(&metadata).map(|(name, member)| {
             let value = match member {
                 Member::Text(text) => text.into(),
+                Member::Id(id) => id.to_string().into(),
                 Member::Number(number) => number.into(),
                 Member::Json(json) => json.clone(),
                 Member::Data => self.data.value(),
@@ -222,10 +220,11 @@ impl Recorded {
     }
 
     /// What [`leaf_hash`] makes of the event, without building its JSON. `data` are the event's own in canonical form.
-    fn hash(&self, metadata: &Map<String, Value>, data: &str) -> Result<[u8; 32], serde_json::Error> {
+    fn hash(&self, data: &str) -> Result<[u8; 32], serde_json::Error> {
+        let metadata = self.metadata.members();
         let mut canonical = Vec::with_capacity(1024);
         canonical.extend_from_slice(b"\0{");
-        for (place, (name, member)) in self.members(metadata).into_iter().enumerate() {
+        for (place, (name, member)) in self.members(&metadata).enumerate() {
             if place > 0 {
                 canonical.push(b',');
             }
@@ -235,6 +234,7 @@ impl Recorded {
             canonical.extend_from_slice(b"\":");
             match member {
                 Member::Text(text) => serde_json::to_writer(&mut canonical, &text)?,
+                Member::Id(id) => serde_json::to_writer(&mut canonical, &id)?,
                 Member::Number(number) => canonical.extend_from_slice(number.to_string().as_bytes()),
                 Member::Json(json) => write_canonical(json, &mut canonical)?,
                 Member::Data => canonical.extend_from_slice(data.as_bytes()),
@@ -248,7 +248,7 @@ impl Recorded {
         let mut data = Vec::new();
         write_canonical(&self.data.value(), &mut data)?;
         let data = String::from_utf8(data).map_err(serde::ser::Error::custom)?;
-        self.hash(&self.metadata.members(), &data)
+        self.hash(&data)
     }
 
     /// The stored hash in hexadecimal.
@@ -381,6 +381,12 @@ mod tests {
         for metadata in [
             json!({ "correlation_id": Uuid::from_u128(5) }),
             json!({ "actor_role": awkward, "occurred_at": timestamp(at - chrono::TimeDelta::days(1)), "imported": "x" }),
+            json!({
+                "actor_id": Uuid::from_u128(3), "actor_role": "admin", "actor_tenant_id": Uuid::from_u128(4),
+                "causation_id": Uuid::from_u128(6), "correlation_id": Uuid::from_u128(5), "imported": "x",
+                "occurred_at": timestamp(at), "session_id": Uuid::from_u128(7), "traceparent": "00-a-b-01",
+            }),
+            json!({ "actor_id": 7, "session_id": null, "unheard_of": "x" }),
         ] {
             let event = recorded(metadata);
             assert_eq!(event.own_leaf_hash().ok(), leaf_hash(&event.cloud_event()).ok());

@@ -9,7 +9,7 @@ use sqlx::{
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef, types::Oid},
 };
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// PostgreSQL's types `json` and `json[]` (catalogue `pg_type`), which keep the text as it was written.
 const JSON: PgTypeInfo = PgTypeInfo::with_oid(Oid(114));
@@ -18,6 +18,14 @@ const JSON_ARRAY: PgTypeInfo = PgTypeInfo::with_oid(Oid(199));
 /// One value of JSON, as text.
 #[derive(Debug, Clone)]
 pub struct Json(Box<str>);
+
+/// The members of an object.
+pub(crate) enum Members<'a> {
+    /// Texts all of them, and written without escapes: they need not be copied.
+    Texts(BTreeMap<&'a str, &'a str>),
+    /// Whatever they are.
+    Values(Map<String, Value>),
+}
 
 impl Json {
     /// Takes text that has to be one value of JSON.
@@ -47,8 +55,9 @@ impl Json {
     }
 
     /// The members of an object; of anything else, none.
-    pub(crate) fn members(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+    pub(crate) fn members(&self) -> Members<'_> {
+        let texts = serde_json::from_str(&self.0).map(Members::Texts);
+        texts.unwrap_or_else(|_| Members::Values(serde_json::from_str(&self.0).unwrap_or_default()))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     Json,
-    envelope::{EXTENSIONS, Member, Recorded, StreamRef},
+    envelope::{Member, Recorded, StreamRef},
     ids::TenantId,
 };
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::PublishMessage};
@@ -12,6 +12,18 @@ use std::{collections::BTreeMap, str::FromStr};
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
+/// Members of an event's metadata, and the attributes that they come as.
+const EXTENSIONS: [(&str, &str); 9] = [
+    ("actor_id", "ce-actorid"),
+    ("actor_role", "ce-actorrole"),
+    ("actor_tenant_id", "ce-actortenantid"),
+    ("causation_id", "ce-causationid"),
+    ("correlation_id", "ce-correlationid"),
+    ("imported", "ce-imported"),
+    ("occurred_at", "ce-time"),
+    ("session_id", "ce-sessionid"),
+    ("traceparent", "ce-traceparent"),
+];
 
 /// The message lacks a header, or one makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +45,7 @@ pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
         let name = HeaderName::from_static(name);
         match member {
             Member::Text(text) => headers.insert(name, text.into_owned()),
+            Member::Id(id) => headers.insert(name, id.to_string()),
             Member::Number(number) => headers.insert(name, number.to_string()),
             Member::Json(json) => headers.insert(name, json.to_string()),
             Member::Data => {}
@@ -98,18 +111,31 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, Metadata, category::CategoryEvent, envelope::Place, tenant::DEFAULT_TENANT};
+    use crate::{
+        Event, Metadata, Role,
+        category::CategoryEvent,
+        envelope::Place,
+        ids::{AccountId, AuthSessionId},
+        tenant::DEFAULT_TENANT,
+    };
     use chrono::TimeDelta;
     use uuid::Uuid;
 
-    fn recorded(occurred_earlier: bool) -> Recorded {
+    /// With all metadata that there are, or with what there always is.
+    fn recorded(with_all: bool) -> Recorded {
         let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
-        let metadata = Metadata {
+        let all = || Metadata {
+            actor_id: Some(AccountId::new(Uuid::from_u128(3))),
+            actor_role: Some(Role::Superadmin),
+            actor_tenant_id: Some(TenantId::new(Uuid::from_u128(4))),
+            causation_id: Some(Uuid::from_u128(6)),
             correlation_id: Uuid::from_u128(5),
-            occurred_at: occurred_earlier.then(|| at - TimeDelta::days(9)),
-            imported: occurred_earlier.then(|| "older system".to_owned()),
-            ..Metadata::default()
+            imported: Some("\"older\" system".to_owned()),
+            occurred_at: Some(at - TimeDelta::days(9)),
+            session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         };
+        let metadata = if with_all { all() } else { Metadata::default() };
         let event = Event::Category(CategoryEvent::Created { name: "Größe".to_owned(), description: None });
         let stream = StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) };
         let place =
@@ -119,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_message_carries_the_whole_row() {
-        for occurred_earlier in [false, true] {
-            let event = recorded(occurred_earlier);
+        for with_all in [false, true] {
+            let event = recorded(with_all);
             let sent = to_publish(&event).outbound_message("a.b");
             let read = parse(sent.headers.as_ref(), &sent.payload).unwrap();
             assert_eq!(read, event);
