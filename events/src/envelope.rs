@@ -161,8 +161,8 @@ pub(crate) enum Member<'a> {
 
 impl Recorded {
     /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
-    /// as a header has it; JSON has it without `ce-`, and names there have no underscores. It is all that is known of the event but its position, which is its place in the log and in
-    /// the tree. `metadata` are the event's own.
+    /// as a header has it; JSON has it without `ce-`. Names there have no underscores. It is all that is known of the event
+    /// but its position, which is its place in the log and in the tree. `metadata` are the event's own.
     pub(crate) fn members<'a>(&'a self, metadata: &'a Members<'a>) -> impl Iterator<Item = (&'static str, Member<'a>)> {
         let text = |text: &'a str| Some(Member::Text(text.into()));
         let made = |parts: &[&str]| Some(Member::Text(parts.concat().into()));

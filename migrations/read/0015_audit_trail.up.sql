@@ -1,7 +1,7 @@
 -- Every event as it stands in the log, to be filtered. An index a filter, ending in the position, so that every
--- filtered feed is read in log order. Each begins with what tells its entries apart, which sorts fastest: a type by a
--- number. Streams and subjects are one tenant's alone, and looked up without naming the tenant, whom row-level security
--- asks about all the same: the entries are smaller.
+-- filtered feed is read in log order. Each begins with what tells its entries apart, which sorts fastest: a type by its
+-- hash, the one that hash indexes and partitions rest on. Streams and subjects are one tenant's alone, and looked up
+-- without naming the tenant, whom row-level security asks about all the same: the entries are smaller.
 
 create table read.audit_trail (
     tenant_id   uuid        not null,

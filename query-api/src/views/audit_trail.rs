@@ -120,6 +120,8 @@ impl TryFrom<Row> for AuditEvent {
 }
 
 /// `$from` is where the search begins, and where `position` is taken from; $2 is the subject, or null.
+/// The planner is not to take a type and its hash for independent: of what `coalesce` answers it knows nothing, and so it
+/// reads the index in order instead of sorting all that there is of a type.
 macro_rules! select_events {
     ($snapshot:ident, $filter:ident, $after:ident, $page:ident, $subject:expr, $from:literal) => {{
         let (stream_type, stream_id) = $filter.stream();
@@ -132,7 +134,7 @@ macro_rules! select_events {
                  and ($3::uuid is null or a.actor_id = $3)
                  and ($4::text is null or a.stream_type = $4)
                  and ($5::uuid is null or a.stream_id = $5)
-                 and ($6::text is null or a.type = $6 and a.type_hash = hashtext($6))
+                 and ($6::text is null or a.type_hash = hashtext($6) and coalesce(a.type = $6, false))
                  and ($7::timestamptz is null or a.recorded_at >= $7)
                  and ($8::timestamptz is null or a.recorded_at < $8)
                  and a.position > $9
