@@ -181,6 +181,6 @@ impl Bus {
             })
             .await
             .map_err(|e| failed(e.into()))?;
-        Subscription::start(self.client.clone(), consumer).await
+        Subscription::start(self.client.clone(), self.jetstream.clone(), consumer).await
     }
 }

@@ -1,5 +1,6 @@
-//! Moves the feed's window along: events as JetStream delivers them, and from the log itself while JetStream is silent,
-//! unreachable, lost or late. Waking is all that the bus is for; no event comes to a view because of it alone.
+//! Moves the feed's window along: from the log while the projections are behind, which costs least, and at its end with
+//! events as JetStream delivers them; from the log again while JetStream is silent, unreachable, lost or late. Waking is
+//! all that the bus is for; no event comes to a view because of it alone.
 
 use crate::feed::{Feed, WINDOW};
 use events::{
@@ -14,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// Events taken from the bus at a time, and from the log.
 const BATCH: usize = 1_000;
 const LOG_BATCH: i64 = 1_000;
-/// How far the window runs ahead of the foremost projection. The rest of it is for those that come behind.
-const AHEAD: u16 = WINDOW / 2;
+/// How far the window runs ahead of the foremost projection. More would only push out what those behind it have yet to
+/// read; whoever leaves so much untaken cannot keep up with the bus.
+const AHEAD: i64 = 1_000;
+const _: () = assert!(AHEAD + LOG_BATCH < WINDOW as i64 / 2, "most of the window is for those that come behind");
 /// How long the bus may be silent before the log is asked.
 const SILENCE: Duration = Duration::from_secs(1);
 /// What is delivered is taken so far apart, all at once: each time costs, however little there is.
@@ -36,6 +39,7 @@ pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
         feed,
         bus,
         subscription: None,
+        has_caught_up: false,
         resubscribe_at: now,
         take_at: now,
         acknowledge_at: now,
@@ -43,14 +47,14 @@ pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
     };
     while !stop.is_cancelled() {
         let Some(foremost) = follower.feed.foremost() else {
-            follower.subscription = None;
+            follower.leave_bus();
             follower.feed.rest();
             stop.run_until_cancelled(follower.feed.moved()).await;
             continue;
         };
         let end = follower.begin_or_go_on(foremost);
-        if end - foremost > AHEAD.into() {
-            // The projections are what is slow: more events would only push out those that they have yet to read.
+        if end - foremost > AHEAD {
+            follower.leave_bus();
             let _ = timeout(SILENCE, follower.feed.moved()).await;
             continue;
         }
@@ -68,6 +72,8 @@ struct Follower {
     feed: Feed,
     bus: Bus,
     subscription: Option<Subscription>,
+    /// Whether the end of the log was seen, so that what comes next is for the bus to bring.
+    has_caught_up: bool,
     resubscribe_at: Instant,
     take_at: Instant,
     acknowledge_at: Instant,
@@ -82,22 +88,34 @@ impl Follower {
         match self.feed.end() {
             Some(end) if end >= foremost => end,
             _ => {
-                self.subscription = None;
+                self.leave_bus();
                 self.feed.start_at(foremost);
                 foremost
             }
         }
     }
 
-    /// Takes what arrives, or asks the log when nothing new did.
+    /// Reads the log up to its end. From there on takes what arrives, and asks the log when nothing new did.
     async fn advance(&mut self, end: i64) -> Result<(), LogError> {
-        self.ensure_subscribed(end).await;
-        let delivered = self.receive().await;
-        if self.feed.admit(delivered).await? == 0 {
-            let unheard = self.feed.log().read(end, LOG_BATCH).await?;
-            self.feed.admit(unheard).await?;
+        if self.has_caught_up {
+            self.ensure_subscribed(end).await;
+            let delivered = self.receive().await;
+            if self.feed.admit(delivered).await? > 0 {
+                return Ok(());
+            }
         }
+        let read = self.feed.log().read(end, LOG_BATCH).await?;
+        self.has_caught_up = i64::try_from(read.len()).is_ok_and(|read| read < LOG_BATCH);
+        self.feed.admit(read).await?;
         Ok(())
+    }
+
+    /// Reads the log from here on, up to its end.
+    fn leave_bus(&mut self) {
+        self.has_caught_up = false;
+        if let Some(subscription) = self.subscription.take() {
+            subscription.close();
+        }
     }
 
     async fn receive(&mut self) -> Vec<Recorded> {

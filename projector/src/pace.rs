@@ -70,24 +70,25 @@ struct Pace<'a> {
     feed: &'a Feed,
     failures: u32,
     is_behind: bool,
+    /// The log's head after the last step, while this is behind.
+    head: Option<i64>,
 }
 
 /// A step that is to be taken.
 struct Turn<'a> {
     permit: Option<SemaphorePermit<'a>>,
     begun: Instant,
-    end: Option<i64>,
 }
 
 impl<'a> Pace<'a> {
     const fn new(turns: &'a Turns, feed: &'a Feed) -> Self {
-        Self { turns, feed, failures: 0, is_behind: false }
+        Self { turns, feed, failures: 0, is_behind: false, head: None }
     }
 
     async fn next(&self) -> Turn<'a> {
         // The semaphore is never closed.
         let permit = if self.is_behind { self.turns.heavy.acquire().await.ok() } else { None };
-        Turn { permit, begun: Instant::now(), end: self.feed.end() }
+        Turn { permit, begun: Instant::now() }
     }
 
     /// Waits after a step that applied so many events. The turn ends with the wait.
@@ -96,11 +97,18 @@ impl<'a> Pace<'a> {
         self.is_behind = events >= HEAVY_EVENTS;
         let pause = match turn.permit {
             // Commands come in while this is behind: they go first, and have more of the time.
-            Some(_) if self.feed.end() > turn.end => (turn.begun.elapsed() * YIELD).min(LONGEST_YIELD),
+            Some(_) if self.log_grows().await => (turn.begun.elapsed() * YIELD).min(LONGEST_YIELD),
             None if !self.is_behind => STEP_INTERVAL.saturating_sub(turn.begun.elapsed()),
             _ => Duration::ZERO,
         };
         self.turns.wait(pause).await;
+    }
+
+    /// Whether anything was appended since the last step.
+    async fn log_grows(&mut self) -> bool {
+        let head = self.feed.log().head().await.ok();
+        let before = std::mem::replace(&mut self.head, head);
+        before.is_some() && before < head
     }
 
     async fn failed(&mut self, error: &StepError, projections: &str) {

@@ -4,7 +4,10 @@ use super::{BusError, message};
 use crate::envelope::Recorded;
 use async_nats::{
     Subject,
-    jetstream::consumer::{Consumer, pull},
+    jetstream::{
+        self,
+        consumer::{Consumer, pull},
+    },
 };
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -20,12 +23,18 @@ const ASKED_AT_A_TIME: usize = 2_000;
 /// One follower of the stream.
 pub struct Subscription {
     client: async_nats::Client,
+    jetstream: jetstream::Context,
     messages: pull::Stream,
+    consumer: Consumer<pull::Config>,
     unacknowledged: VecDeque<(i64, Subject)>,
 }
 
 impl Subscription {
-    pub(super) async fn start(client: async_nats::Client, consumer: Consumer<pull::Config>) -> Result<Self, BusError> {
+    pub(super) async fn start(
+        client: async_nats::Client,
+        jetstream: jetstream::Context,
+        consumer: Consumer<pull::Config>,
+    ) -> Result<Self, BusError> {
         let messages = consumer
             .stream()
             .max_messages_per_batch(ASKED_AT_A_TIME)
@@ -34,7 +43,7 @@ impl Subscription {
             .messages()
             .await
             .map_err(|error| BusError::JetStream("deliver events", error.into()))?;
-        Ok(Self { client, messages, unacknowledged: VecDeque::new() })
+        Ok(Self { client, jetstream, messages, consumer, unacknowledged: VecDeque::new() })
     }
 
     /// What has arrived, at most `max`: waits up to `wait` for the first, and for none after it. Empty when nothing
@@ -72,5 +81,16 @@ impl Subscription {
         {
             tracing::debug!(%error, "an acknowledgement was not sent; the checkpoint stands all the same");
         }
+    }
+
+    /// Tells the server, in the background, that nobody follows any more. Only a courtesy: it would forget by itself.
+    pub fn close(self) {
+        let Self { jetstream, consumer, .. } = self;
+        tokio::spawn(async move {
+            let info = consumer.cached_info();
+            if let Err(error) = jetstream.delete_consumer_from_stream(&info.name, &info.stream_name).await {
+                tracing::debug!(%error, "the server was not told that nobody follows");
+            }
+        });
     }
 }
