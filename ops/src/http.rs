@@ -1,6 +1,6 @@
 //! The edge of every HTTP process: what happens to a request before its route and to an answer after it.
 //!
-//! From the outside in: identity, trace, log and metrics (`observe`); CORS; bounds on headers, body and time, and a
+//! From the outside in: identity, trace, log and metrics (`observe`); CORS, where origins are allowed any; bounds on headers, body and time, and a
 //! catch for panics (`guard`); then the routes. How a process listens is in `serve`. TLS, and with it HSTS, is left to
 //! the gateway, which alone knows that the way to the browser is encrypted.
 
@@ -13,12 +13,12 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, OriginalUri, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, header::Entry},
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use tower::ServiceBuilder;
-use tower_http::{cors::CorsLayer, sensitive_headers::SetSensitiveRequestHeadersLayer};
+use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
 pub use self::{
@@ -46,6 +46,9 @@ pub const TENANT: HeaderName = HeaderName::from_static("registrar-tenant");
 
 /// The names and values of a request's headers may have this many bytes in all; more is answered 431.
 pub const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Headers whose values no log shows.
+const SENSITIVE_HEADERS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, IDEMPOTENCY_KEY];
 
 const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -92,13 +95,12 @@ impl From<&HttpArgs> for Edge {
 
 /// Puts the edge around a whole router; call it last.
 pub fn layers(router: Router, edge: Edge) -> Router {
-    let cors = cors(&edge.origins);
+    let cors = (!edge.origins.0.is_empty()).then(|| cors(&edge.origins));
     let edge = Arc::new(edge);
     // All of it is one layer, since the router boxes and clones each that it is given for every request.
     let stack = ServiceBuilder::new()
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE, IDEMPOTENCY_KEY]))
         .layer(Around(Observe(edge.clone())))
-        .layer(cors)
+        .option_layer(cors)
         .layer(Around(Guard(edge.clone())))
         .layer(DefaultBodyLimit::max(edge.max_body_bytes));
     router
@@ -147,6 +149,7 @@ impl Middleware for Observe {
 
 async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response {
     let measured = HttpMetrics::arrived();
+    hide_sensitive(request.headers_mut());
     let context = RequestContext::read(request.headers(), request.extensions(), edge.trusted_proxies);
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -177,6 +180,15 @@ async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response
     }
     .instrument(span)
     .await
+}
+
+fn hide_sensitive(headers: &mut HeaderMap) {
+    for name in SENSITIVE_HEADERS {
+        // Seldom is there more than one value, and `get_mut` would find the first alone.
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
 }
 
 /// Writes the problem again with the request's path; headers that were added on the way stay.

@@ -3,7 +3,7 @@
 //! serde stops at the first error. To name them all, a wrong member is recorded, mended with a stand-in of another type,
 //! and the value is decoded again; what was decoded with stand-ins is never given out.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserializer,
@@ -110,8 +110,11 @@ fn decode_mending<T: DeserializeOwned>(value: &mut Value, errors: &mut Vec<Field
     None
 }
 
+/// Most values are right: where in them it was wrong is only looked for when it was.
 fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(value).map_err(|error| field_error(error.path(), &error.inner().to_string()))
+    T::deserialize(value).or_else(|_| {
+        serde_path_to_error::deserialize(value).map_err(|error| field_error(error.path(), &error.inner().to_string()))
+    })
 }
 
 /// Takes an unknown member away, or puts a stand-in where one is missing or wrong; whether decoding then gets further.
@@ -190,8 +193,9 @@ fn segment(segment: &Segment) -> Option<String> {
     }
 }
 
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+/// A member's name in a pointer (RFC 6901, section 3).
+fn escape(key: &str) -> Cow<'_, str> {
+    if key.contains(['~', '/']) { key.replace('~', "~0").replace('/', "~1").into() } else { key.into() }
 }
 
 /// Flattens what `validator` found; rules over a whole object only where the whole object was readable.

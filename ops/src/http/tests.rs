@@ -12,11 +12,15 @@ use super::*;
 use crate::{extract::Json, page::NoFilter};
 
 fn app() -> Router {
+    app_for("https://app.example")
+}
+
+fn app_for(origins: &str) -> Router {
     let edge = Edge {
         uploads: &[("/v1/uploads", 70)],
         max_body_bytes: 64,
         request_timeout: Duration::from_millis(50),
-        origins: "https://app.example".parse().unwrap(),
+        origins: origins.parse().unwrap(),
         trusted_proxies: 0,
     };
     let router = Router::new()
@@ -143,4 +147,29 @@ async fn only_listed_origins_may_call() {
         let exposed = headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
         assert!(["registrar-position", "etag", "link", "retry-after"].iter().all(|name| exposed.contains(name)));
     }
+}
+
+#[tokio::test]
+async fn where_no_origin_is_listed_none_may_call() {
+    for method in [Method::OPTIONS, Method::GET] {
+        let request = Request::builder()
+            .method(method)
+            .uri("/v1/refused")
+            .header(header::ORIGIN, "https://app.example")
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+        let response = app_for("").oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert!(response.status().is_client_error(), "{}", response.status());
+        assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control-")));
+    }
+}
+
+#[test]
+fn a_header_that_is_nobodys_business_says_so() {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [(header::COOKIE, "a=1"), (header::COOKIE, "b=2"), (header::ACCEPT, "*/*")] {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    hide_sensitive(&mut headers);
+    let is_hidden = |name| headers.get_all(name).iter().map(HeaderValue::is_sensitive).collect::<Vec<_>>();
+    assert_eq!((is_hidden(header::COOKIE), is_hidden(header::ACCEPT)), (vec![true, true], vec![false]));
 }

@@ -18,8 +18,9 @@ const RATE: f64 = 200.0;
 const WORKERS: usize = 64;
 /// Connections that log in one after the other.
 const FLOODING: usize = 32;
-/// How often calm and flood take turns in a repetition. A p99 of few requests is that of a few slow writes of the disk.
-const TURNS: u32 = 2;
+/// How often calm and flood take turns in a repetition, so that both have their part of the moments in which the disk is
+/// slow: of few requests, the slowest hundredth is what came at such a moment.
+const TURNS: u32 = 6;
 const TARGET: f64 = 2.0;
 
 /// Measures, and adds to the results.
@@ -28,7 +29,7 @@ pub async fn measure(plan: &Plan, world: &World<'_>, people: &Arc<People>, resul
     let (enrolling, flooding) = (Arc::clone(people), Arc::clone(people));
     let enrollments = Requester::new(address, 201, move |request| enrolling.write_enrollment(request));
     let log_ins = Requester::new(address, 200, move |request| flooding.write_log_in(request));
-    let enroll = || load::run(&enrollments, WORKERS, Pace::Open(RATE), plan.length * 2, &plan.cancel);
+    let enroll = || load::run(&enrollments, WORKERS, Pace::Open(RATE), plan.length * 4 / TURNS, &plan.cancel);
     let (mut alone, mut flooded, mut logged_in) = (Vec::new(), Vec::new(), Vec::new());
     let (mut calm, mut rough) = (histogram(), histogram());
     for repetition in 1..=plan.repetitions {
