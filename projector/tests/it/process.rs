@@ -4,10 +4,14 @@ use crate::{
     story,
     world::{World, bus},
 };
+use async_nats::jetstream::consumer::DeliverPolicy;
+use events::{Event, Metadata, category::CategoryEvent, log::Side};
+use futures::TryStreamExt;
 use ops::shutdown::Shutdown;
 use projector::{Parts, observe, projections};
 use std::time::Duration;
 use testkit::{TestStream, eventually};
+use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -18,13 +22,17 @@ struct Replica {
 
 impl Replica {
     async fn start(world: &World, stream: &TestStream) -> Self {
+        Self::start_with(world, stream, 5).await
+    }
+
+    async fn start_with(world: &World, stream: &TestStream, batch_size: usize) -> Self {
         let shutdown = Shutdown::new(SOON);
         let parts = Parts {
             read: world.read_database.pool_as("registrar_projector").await,
             lease: world.read_database.options().options([("role", "registrar_projector")]),
             feed: world.feed(),
             bus: bus(stream).await,
-            batch_size: 5,
+            batch_size,
         };
         projector::start(&parts, &shutdown);
         Self { shutdown }
@@ -67,6 +75,28 @@ async fn events_come_to_every_view_over_jetstream() {
     publish(&world, &stream).await;
     all_reach_the_head(&world).await;
     assert_eq!(students(&world).await, 2);
+    replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_that_are_behind_read_the_log_and_follow_the_stream_from_its_end() {
+    let (world, stream) = (World::new().await, TestStream::unique());
+    publish(&world, &stream).await;
+    let created = Event::Category(CategoryEvent::Created { name: "Accounting".to_owned(), description: None });
+    let ids = (1..=2_500).map(|number| Uuid::from_u128(0xca7e_0000 + number));
+    let events = ids.map(|id| world.record(id, &created, &Metadata::default())).collect();
+    let head = world.append_all(events, Side::default()).await;
+    let replica = Replica::start_with(&world, &stream, 500).await;
+    all_reach_the_head(&world).await;
+
+    let jetstream = stream.jetstream().await;
+    eventually("one follows the stream, from the end of the log", SOON, async || {
+        let followed = jetstream.get_stream(&stream.name).await.unwrap();
+        let followers: Vec<_> = followed.consumers().try_collect().await.unwrap();
+        let from = followers.iter().map(|follower| follower.config.deliver_policy).collect::<Vec<_>>();
+        (from == [DeliverPolicy::ByStartSequence { start_sequence: head.unsigned_abs() + 1 }]).then_some(())
+    })
+    .await;
     replica.stop().await;
 }
 

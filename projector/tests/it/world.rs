@@ -142,7 +142,8 @@ impl World {
         place.record(event, metadata, |json| self.keyring.seal(json, &none)).unwrap()
     }
 
-    async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
+    /// Appends events of as many streams in one go.
+    pub(crate) async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
         let expected = events.iter().map(|event| (event.stream.clone(), event.version - 1)).collect();
         let append = Append { tenant_id: DEFAULT_TENANT, expected, events, idempotency: None, side };
         match log::append(&self.commands, &[&append], Notify::Nobody).await.unwrap()[0] {
