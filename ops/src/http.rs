@@ -1,8 +1,8 @@
 //! The edge of every HTTP process: what happens to a request before its route and to an answer after it.
 //!
-//! From the outside in: identity, trace, log and metrics (`observe`); CORS, where origins are allowed any; bounds on headers, body and time, and a
-//! catch for panics (`guard`); then the routes. How a process listens is in `serve`. TLS, and with it HSTS, is left to
-//! the gateway, which alone knows that the way to the browser is encrypted.
+//! From the outside in: identity, trace, log and metrics (`observe`); CORS, where any origin is allowed; bounds on headers,
+//! body and time, and a catch for panics (`guard`); then the routes. How a process listens is in `serve`. TLS, and with it
+//! HSTS, is left to the gateway, which alone knows that the way to the browser is encrypted.
 
 mod middleware;
 mod serve;

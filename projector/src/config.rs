@@ -60,12 +60,15 @@ pub struct NatsArgs {
     pub nats_subject_prefix: String,
 }
 
+/// The largest batch: as much as is held ready for the projections that keep up.
+pub const MAX_BATCH_SIZE: u16 = 1_000;
+
 /// How events are applied.
 #[derive(Debug, Clone, Args)]
 pub struct ProjectionArgs {
     /// Events that a projection applies in one transaction, at most.
     #[arg(long, env = "BATCH_SIZE", default_value_t = 500, value_name = "COUNT",
-          value_parser = value_parser!(u16).range(1..=10_000))]
+          value_parser = value_parser!(u16).range(1..=i64::from(MAX_BATCH_SIZE)))]
     pub batch_size: u16,
 }
 

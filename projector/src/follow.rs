@@ -2,7 +2,10 @@
 //! events as JetStream delivers them; from the log again while JetStream is silent, unreachable, lost or late. Waking is
 //! all that the bus is for; no event comes to a view because of it alone.
 
-use crate::feed::{Feed, WINDOW};
+use crate::{
+    config::MAX_BATCH_SIZE,
+    feed::{Feed, WINDOW},
+};
 use events::{
     Recorded,
     bus::{Bus, Subscription},
@@ -15,10 +18,13 @@ use tokio_util::sync::CancellationToken;
 /// Events taken from the bus at a time, and from the log.
 const BATCH: usize = 1_000;
 const LOG_BATCH: i64 = 1_000;
-/// How far the window runs ahead of the foremost projection. More would only push out what those behind it have yet to
-/// read; whoever leaves so much untaken cannot keep up with the bus.
+/// How far the window runs ahead of the foremost projection, before what is taken next. The rest of it is for those that
+/// come behind.
 const AHEAD: i64 = 1_000;
 const _: () = assert!(AHEAD + LOG_BATCH < WINDOW as i64 / 2, "most of the window is for those that come behind");
+const _: () = assert!(MAX_BATCH_SIZE as i64 <= AHEAD, "one batch is taken while the next is fetched");
+/// Whoever leaves so much untaken for so long cannot keep up with the bus.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// How long the bus may be silent before the log is asked.
 const SILENCE: Duration = Duration::from_secs(1);
 /// What is delivered is taken so far apart, all at once: each time costs, however little there is.
@@ -40,10 +46,11 @@ pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
         bus,
         subscription: None,
         has_caught_up: false,
+        kept_up_at: now,
         resubscribe_at: now,
         take_at: now,
         acknowledge_at: now,
-        is_told: false,
+        told: None,
     };
     while !stop.is_cancelled() {
         let Some(foremost) = follower.feed.foremost() else {
@@ -54,10 +61,13 @@ pub(crate) async fn follow(feed: Feed, bus: Bus, stop: CancellationToken) {
         };
         let end = follower.begin_or_go_on(foremost);
         if end - foremost > AHEAD {
-            follower.leave_bus();
-            let _ = timeout(SILENCE, follower.feed.moved()).await;
+            if follower.kept_up_at.elapsed() > PATIENCE {
+                follower.leave_bus();
+            }
+            let _ = timeout(PATIENCE, follower.feed.moved()).await;
             continue;
         }
+        follower.kept_up_at = Instant::now();
         match stop.run_until_cancelled(follower.advance(end)).await {
             None | Some(Ok(())) => {}
             Some(Err(error)) => {
@@ -74,11 +84,13 @@ struct Follower {
     subscription: Option<Subscription>,
     /// Whether the end of the log was seen, so that what comes next is for the bus to bring.
     has_caught_up: bool,
+    /// When the window was last not too far ahead.
+    kept_up_at: Instant,
     resubscribe_at: Instant,
     take_at: Instant,
     acknowledge_at: Instant,
-    /// Whether the log says already that the bus does not deliver.
-    is_told: bool,
+    /// What the process's own log says last: whether the bus delivers.
+    told: Option<bool>,
 }
 
 impl Follower {
@@ -105,7 +117,11 @@ impl Follower {
             }
         }
         let read = self.feed.log().read(end, LOG_BATCH).await?;
-        self.has_caught_up = i64::try_from(read.len()).is_ok_and(|read| read < LOG_BATCH);
+        if i64::try_from(read.len()) == Ok(LOG_BATCH) {
+            self.leave_bus();
+        } else {
+            self.has_caught_up = true;
+        }
         self.feed.admit(read).await?;
         Ok(())
     }
@@ -145,9 +161,10 @@ impl Follower {
         }
         match timeout(SUBSCRIBE_TIMEOUT, self.bus.subscribe(end)).await {
             Ok(Ok(subscription)) => {
-                tracing::info!(after = end, "the bus delivers");
+                if self.told.replace(true) != Some(true) {
+                    tracing::info!(after = end, "the bus delivers");
+                }
                 self.subscription = Some(subscription);
-                self.is_told = false;
             }
             Ok(Err(error)) => self.unsubscribe(&error),
             Err(elapsed) => self.unsubscribe(&elapsed),
@@ -155,11 +172,10 @@ impl Follower {
     }
 
     fn unsubscribe(&mut self, error: &dyn std::error::Error) {
-        if !self.is_told {
+        if self.told.replace(false) != Some(false) {
             tracing::warn!(error = ops::config::chain(error), "the bus does not deliver; events are read from the log");
-            self.is_told = true;
         }
-        self.subscription = None;
+        self.leave_bus();
         self.resubscribe_at = Instant::now() + BUS_PAUSE;
     }
 }

@@ -9,7 +9,11 @@ use crate::{
     lockstep::{Lockstep, Together},
     run::{Runner, Step, StepError},
 };
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
     task::{JoinError, JoinSet},
@@ -29,6 +33,10 @@ const HEAVY_EVENTS: usize = 100;
 /// One who is behind gives way to commands after a step, for so many times as long as it took, and no longer than this.
 const YIELD: u32 = 2;
 const LONGEST_YIELD: Duration = Duration::from_millis(500);
+/// A log that grows by so many events a second is busy.
+const BUSY_EVENTS: i64 = 100;
+/// How long a look at the log's end may take.
+const LOOK_BOUND: Duration = Duration::from_millis(500);
 
 /// Who may step, and when. Clones share the turns.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub(crate) struct Turns {
     /// For the steps of those that are behind: they take turns, so that many projections that catch up at once do not
     /// take the processors from whoever writes the log.
     heavy: Arc<Semaphore>,
+    /// Where the log ended when one who is behind last looked, and when that was.
+    log_end: Arc<Mutex<(i64, Instant)>>,
     stop: CancellationToken,
 }
 
@@ -44,7 +54,8 @@ impl Turns {
     /// For those whose lease is held, until the stop.
     pub(crate) fn new(held: watch::Receiver<Held>, stop: CancellationToken) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { held, heavy: Arc::new(Semaphore::new((processors / 2).max(1))), stop }
+        let heavy = Arc::new(Semaphore::new((processors / 2).max(1)));
+        Self { held, heavy, log_end: Arc::new(Mutex::new((i64::MAX, Instant::now()))), stop }
     }
 
     fn may_step(&self, name: &str) -> bool {
@@ -59,6 +70,16 @@ impl Turns {
         }
     }
 
+    /// Whether the log grows as fast as commands that come in numbers make it grow. A log that does not answer does not.
+    async fn log_is_busy(&self, feed: &Feed) -> bool {
+        let look = timeout(LOOK_BOUND, feed.log().head());
+        let Some(Ok(Ok(end))) = self.stop.run_until_cancelled(look).await else { return false };
+        let now = Instant::now();
+        let mut seen = self.log_end.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, at) = std::mem::replace(&mut *seen, (end, now));
+        is_busy(end - before, now - at)
+    }
+
     async fn wait(&self, pause: Duration) {
         self.stop.run_until_cancelled(sleep(pause)).await;
     }
@@ -70,8 +91,6 @@ struct Pace<'a> {
     feed: &'a Feed,
     failures: u32,
     is_behind: bool,
-    /// The log's head after the last step, while this is behind.
-    head: Option<i64>,
 }
 
 /// A step that is to be taken.
@@ -82,7 +101,7 @@ struct Turn<'a> {
 
 impl<'a> Pace<'a> {
     const fn new(turns: &'a Turns, feed: &'a Feed) -> Self {
-        Self { turns, feed, failures: 0, is_behind: false, head: None }
+        Self { turns, feed, failures: 0, is_behind: false }
     }
 
     async fn next(&self) -> Turn<'a> {
@@ -95,20 +114,14 @@ impl<'a> Pace<'a> {
     async fn applied(&mut self, events: usize, turn: Turn<'_>) {
         self.failures = 0;
         self.is_behind = events >= HEAVY_EVENTS;
+        let took = turn.begun.elapsed();
         let pause = match turn.permit {
             // Commands come in while this is behind: they go first, and have more of the time.
-            Some(_) if self.log_grows().await => (turn.begun.elapsed() * YIELD).min(LONGEST_YIELD),
-            None if !self.is_behind => STEP_INTERVAL.saturating_sub(turn.begun.elapsed()),
+            Some(_) if self.turns.log_is_busy(self.feed).await => (took * YIELD).min(LONGEST_YIELD),
+            None if !self.is_behind => STEP_INTERVAL.saturating_sub(took),
             _ => Duration::ZERO,
         };
         self.turns.wait(pause).await;
-    }
-
-    /// Whether anything was appended since the last step.
-    async fn log_grows(&mut self) -> bool {
-        let head = self.feed.log().head().await.ok();
-        let before = std::mem::replace(&mut self.head, head);
-        before.is_some() && before < head
     }
 
     async fn failed(&mut self, error: &StepError, projections: &str) {
@@ -230,6 +243,12 @@ async fn apply_until_level(runner: &mut Runner, feed: &Feed, turns: &Turns) {
     }
 }
 
+/// Whether a log that grew by so many events in that time is busy.
+fn is_busy(events: i64, time: Duration) -> bool {
+    i128::from(events) * 1_000_000 >= i128::from(BUSY_EVENTS) * i128::try_from(time.as_micros()).unwrap_or(i128::MAX)
+        && events > 0
+}
+
 fn backoff(failures: u32) -> Duration {
     FIRST_BACKOFF.saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF)
 }
@@ -237,6 +256,15 @@ fn backoff(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_busy_by_what_comes_in_a_second() {
+        let after = |events, milliseconds| is_busy(events, Duration::from_millis(milliseconds));
+        assert_eq!([after(100, 1_000), after(5, 50), after(1, 0)], [true; 3]);
+        // A few now and then, nothing at all, many in a long time, and a first look.
+        let first = is_busy(7 - i64::MAX, Duration::ZERO);
+        assert_eq!([after(99, 1_000), after(0, 0), after(5_000, 60_000), first], [false; 4]);
+    }
 
     #[test]
     fn the_wait_after_failures_grows_and_is_bounded() {

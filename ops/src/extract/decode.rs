@@ -33,10 +33,11 @@ pub fn decode_json<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     if !value.is_object() {
         return Err(Problem::invalid_field("", "invalid", "must be an object"));
     }
-    let decoded = if bytes.len() <= MAX_MENDED_BYTES {
-        decode_mending::<T>(&mut value, &mut errors)
-    } else {
-        attempt::<T>(&value).map_err(|error| errors.push(error)).ok()
+    // Most bodies are right, and where they are wrong need not be followed then.
+    let decoded = match T::deserialize(&value) {
+        Ok(decoded) => Some(decoded),
+        Err(_) if bytes.len() <= MAX_MENDED_BYTES => decode_mending::<T>(&mut value, &mut errors),
+        Err(_) => attempt::<T>(&value).map_err(|error| errors.push(error)).ok(),
     };
     if let Some(found) = decoded.as_ref().and_then(|decoded| decoded.validate().err()) {
         let whole = errors.is_empty();
@@ -110,11 +111,8 @@ fn decode_mending<T: DeserializeOwned>(value: &mut Value, errors: &mut Vec<Field
     None
 }
 
-/// Most values are right: where in them it was wrong is only looked for when it was.
 fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
-    T::deserialize(value).or_else(|_| {
-        serde_path_to_error::deserialize(value).map_err(|error| field_error(error.path(), &error.inner().to_string()))
-    })
+    serde_path_to_error::deserialize(value).map_err(|error| field_error(error.path(), &error.inner().to_string()))
 }
 
 /// Takes an unknown member away, or puts a stand-in where one is missing or wrong; whether decoding then gets further.
