@@ -9,12 +9,13 @@ use axum::http::HeaderMap;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use ops::{
     config::chain,
+    database::RESTS_AFTER,
     http::{MIN_POSITION, POSITION},
     problem::{PROJECTION_BEHIND, Problem},
 };
 use sqlx::{
-    PgPool,
-    postgres::{PgListener, PgNotification, PgPoolOptions},
+    Connection, PgConnection,
+    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
 };
 use std::{
     collections::BTreeMap,
@@ -31,9 +32,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections that [`Positions::follow`] uses, beside the one that it listens with.
-pub const CONNECTIONS: u32 = 1;
-
 /// What the projector notifies with every batch that it has applied: a position, a space, and the names of the projections
 /// that have come to it, with commas between.
 const CHANNEL: &str = "registrar_projections";
@@ -47,6 +45,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 /// A server that lost its power never answers; others must not be waited for with it.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
+/// The longest that a connection which rested may take to say that it is there.
+const PROOF_BOUND: Duration = Duration::from_secs(1);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -90,20 +90,19 @@ impl Positions {
         Err(behind(position, lowest.unwrap_or_default()))
     }
 
-    /// Keeps what is known up to date, until the stop. `pool` holds [`CONNECTIONS`] of its own, so that a busy pool does
-    /// not hide that the wait is over.
-    pub async fn follow(self, pool: PgPool, stop: CancellationToken) -> Result<(), Infallible> {
-        stop.run_until_cancelled(self.learn(&pool)).await;
+    /// Keeps what is known up to date, until the stop, on two connections of its own.
+    pub async fn follow(self, options: PgConnectOptions, stop: CancellationToken) -> Result<(), Infallible> {
+        stop.run_until_cancelled(self.learn(&options)).await;
         Ok(())
     }
 
-    async fn learn(&self, pool: &PgPool) {
+    async fn learn(&self, options: &PgConnectOptions) {
         let hears = AtomicBool::new(false);
-        tokio::join!(self.listen(pool, &hears), self.look(pool, &hears));
+        tokio::join!(self.listen(options, &hears), self.look(Looker::new(options), &hears));
     }
 
     /// Looks while somebody waits: at once where nothing is heard, else only to make sure.
-    async fn look(&self, pool: &PgPool, hears: &AtomicBool) {
+    async fn look(&self, mut looker: Looker<'_>, hears: &AtomicBool) {
         let interval = || if hears.load(Relaxed) { ASSURE_INTERVAL } else { LOOK_INTERVAL };
         loop {
             self.asked.notified().await;
@@ -112,7 +111,7 @@ impl Positions {
             }
             while self.known.receiver_count() > 0 {
                 let before = self.known.borrow().clone();
-                match read(pool).await {
+                match looker.look().await {
                     Ok(seen) => {
                         // What was seen and not heard of shows that nobody tells, or that nothing gets through.
                         if self.saw(&before, seen) {
@@ -146,10 +145,10 @@ impl Positions {
         is_news
     }
 
-    async fn listen(&self, pool: &PgPool, hears: &AtomicBool) {
+    async fn listen(&self, options: &PgConnectOptions, hears: &AtomicBool) {
         let mut is_told = false;
         loop {
-            match begin_to_listen(pool).await {
+            match begin_to_listen(options).await {
                 Ok(mut listener) => {
                     is_told = false;
                     while let Some(notification) = next(&mut listener).await {
@@ -190,9 +189,9 @@ fn parse(told: &str) -> Option<(i64, impl Iterator<Item = &str>)> {
 
 /// Listens on a connection of its own: one that has lost its server is never given back, which no pool that others use
 /// may suffer from.
-async fn begin_to_listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+async fn begin_to_listen(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_BOUND);
-    let own = own.connect_lazy_with(pool.connect_options().as_ref().clone());
+    let own = own.connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&own).await?;
     let listening = timeout(ANSWER_BOUND, listener.listen(CHANNEL)).await;
     listening.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
@@ -212,10 +211,41 @@ async fn next(listener: &mut PgListener) -> Option<PgNotification> {
     }
 }
 
-async fn read(pool: &PgPool) -> Result<Known, sqlx::Error> {
-    let asked = sqlx::query!("select name, position from read.projections").fetch_all(pool);
-    let rows = timeout(ANSWER_BOUND, asked).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
-    Ok(rows.into_iter().map(|row| (row.name, row.position)).collect())
+/// Reads the positions on a connection of its own, and lets go of one that fails. A pool asks each that is given back
+/// whether it is there, and waits for ever for the answer of one that has lost its server without a word.
+struct Looker<'a> {
+    options: &'a PgConnectOptions,
+    connection: Option<(PgConnection, Instant)>,
+}
+
+impl<'a> Looker<'a> {
+    const fn new(options: &'a PgConnectOptions) -> Self {
+        Self { options, connection: None }
+    }
+
+    async fn look(&mut self) -> Result<Known, sqlx::Error> {
+        let looked = timeout(ANSWER_BOUND, self.read()).await;
+        let (known, connection) = looked.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
+        self.connection = Some((connection, Instant::now()));
+        Ok(known)
+    }
+
+    async fn read(&mut self) -> Result<(Known, PgConnection), sqlx::Error> {
+        let mut connection = match self.find().await {
+            Some(connection) => connection,
+            None => Box::pin(PgConnection::connect_with(self.options)).await?,
+        };
+        let rows = sqlx::query!("select name, position from read.projections").fetch_all(&mut connection).await?;
+        Ok((rows.into_iter().map(|row| (row.name, row.position)).collect(), connection))
+    }
+
+    /// The connection of the last time. One that rested is asked whether it is still there.
+    async fn find(&mut self) -> Option<PgConnection> {
+        let (mut connection, used) = self.connection.take()?;
+        let is_there =
+            used.elapsed() < RESTS_AFTER || matches!(timeout(PROOF_BOUND, connection.ping()).await, Ok(Ok(())));
+        is_there.then_some(connection)
+    }
 }
 
 /// The least of the named projections' positions; `None` where one is not known.

@@ -12,7 +12,7 @@ use ops::{
 };
 use query_api::{
     config::{self, Arguments, Config, DEFAULTS},
-    consistency::{self, Positions},
+    consistency::Positions,
     gather::{self, Gathered},
     http, revocation,
     state::{GATHERED_KINDS, State},
@@ -65,7 +65,6 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
 fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<State, RunError> {
     let Config { database_url, pool, .. } = config;
     let reads = database::connect_readers(database_url, pool.role(), pool.database_pool_size, "query-api")?;
-    let watching = database::connect(database_url, pool.role(), consistency::CONNECTIONS, "query-api positions")?;
     let gatherers = gather::Pool::size(GATHERED_KINDS);
     let gathering = database::connect(database_url, pool.role(), gatherers, "query-api gathered")?;
     metrics.watch_pool("read", &reads);
@@ -74,7 +73,8 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
     metrics.spawn_upkeep(shutdown);
 
     let positions = Positions::new(config.min_position_wait);
-    shutdown.spawn("positions", positions.clone().follow(watching.clone(), shutdown.token()));
+    let watching = database::connect_options(database_url, pool.role(), "query-api positions")?;
+    shutdown.spawn("positions", positions.clone().follow(watching, shutdown.token()));
 
     let feed = database::connect(database_url, pool.role(), revocation::CONNECTIONS, "query-api sessions")?;
     let ended = config.verifier.ended_sessions().clone();
@@ -99,9 +99,12 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
         })
         .required("sessions", move || std::future::ready(known.check_known()))
         .informational("ended_sessions", move || std::future::ready(ended.check()))
-        .informational("projections", move || {
-            let watching = watching.clone();
-            async move { views::projections::check(&watching).await }
+        .informational("projections", {
+            let reads = reads.clone();
+            move || {
+                let reads = reads.clone();
+                async move { views::projections::check(&reads).await }
+            }
         });
     Ok(State {
         pool: reads,

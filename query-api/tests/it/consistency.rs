@@ -63,8 +63,8 @@ async fn a_query_waits_for_the_position_that_it_needs() {
 async fn a_wait_ends_with_what_the_projector_notifies() {
     let world = World::new().await;
     let positions = Positions::new(SOON);
-    let following =
-        tokio::spawn(positions.clone().follow(world.pool_as("registrar_query").await, CancellationToken::new()));
+    let options = world.pool_as("registrar_query").await.connect_options().as_ref().clone();
+    let following = tokio::spawn(positions.clone().follow(options, CancellationToken::new()));
     let reached = AtomicBool::new(false);
     let reach = async {
         positions.reach(&["account_list"], POSITION + 400).await.unwrap();

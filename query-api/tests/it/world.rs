@@ -136,7 +136,7 @@ impl World {
         let signer = Signer::from_pem(&key, "registrar", "registrar", Duration::from_mins(1)).unwrap();
         let stop = CancellationToken::new();
         let positions = Positions::new(WAIT);
-        tokio::spawn(positions.clone().follow(reads.clone(), stop.clone()));
+        tokio::spawn(positions.clone().follow(reads.connect_options().as_ref().clone(), stop.clone()));
         let gathering = Pool::alone(database.pool_as("registrar_query").await);
         let state = State {
             accounts: Gathered::start(&gathering),
