@@ -111,7 +111,8 @@ async fn clear(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-async fn prove(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Asks a connection that rested whether it is still there. One that does not say so soon is not.
+pub async fn prove(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     tokio::time::timeout(PROOF_TIMEOUT, connection.ping())
         .await
         .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))

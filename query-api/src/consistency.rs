@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use ops::{
     config::chain,
-    database::RESTS_AFTER,
+    database::{RESTS_AFTER, prove},
     http::{MIN_POSITION, POSITION},
     problem::{PROJECTION_BEHIND, Problem},
 };
@@ -45,8 +45,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 /// A server that lost its power never answers; others must not be waited for with it.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
-/// The longest that a connection which rested may take to say that it is there.
-const PROOF_BOUND: Duration = Duration::from_secs(1);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -242,8 +240,7 @@ impl<'a> Looker<'a> {
     /// The connection of the last time. One that rested is asked whether it is still there.
     async fn find(&mut self) -> Option<PgConnection> {
         let (mut connection, used) = self.connection.take()?;
-        let is_there =
-            used.elapsed() < RESTS_AFTER || matches!(timeout(PROOF_BOUND, connection.ping()).await, Ok(Ok(())));
+        let is_there = used.elapsed() < RESTS_AFTER || prove(&mut connection).await.is_ok();
         is_there.then_some(connection)
     }
 }
