@@ -11,7 +11,10 @@ use ops::database::{Kept, RESTS_AFTER};
 use sqlx::PgPool;
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 use tokio::{
@@ -46,6 +49,22 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Waiting>,
+    appended: Appended,
+}
+
+/// How many commands this process has had appended, whatever became of them. Clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct Appended(Arc<AtomicU64>);
+
+impl Appended {
+    /// So many, until now.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, commands: usize) {
+        self.0.fetch_add(commands as u64, Ordering::Relaxed);
+    }
 }
 
 impl Appender {
@@ -53,8 +72,15 @@ impl Appender {
     /// every position that is reached, `tail` the events.
     pub fn start(pool: PgPool, head: watch::Sender<i64>, tail: Tail) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(Log { connection: Kept::new(pool), head, tail }, waiting));
-        (Self { queue }, task)
+        let appended = Appended::default();
+        let log = Log { connection: Kept::new(pool), head, tail, appended: appended.clone() };
+        let task = tokio::spawn(run(log, waiting));
+        (Self { queue, appended }, task)
+    }
+
+    /// How much is appended.
+    pub fn appended(&self) -> Appended {
+        self.appended.clone()
     }
 
     /// Appends one command, together with whichever others are waiting.
@@ -70,6 +96,7 @@ struct Log {
     connection: Kept,
     head: watch::Sender<i64>,
     tail: Tail,
+    appended: Appended,
 }
 
 async fn run(mut log: Log, mut queue: mpsc::Receiver<Waiting>) {
@@ -158,6 +185,7 @@ async fn append(log: &mut Log, batch: Vec<Waiting>) {
     match write(&mut log.connection, &commands, notify).await {
         Ok(outcomes) => {
             metrics::appended(commands.len(), started.elapsed());
+            log.appended.add(commands.len());
             let mut committed = Vec::new();
             for (Waiting { append, answer }, outcome) in batch.into_iter().zip(outcomes) {
                 if let Outcome::Committed { position } = outcome {

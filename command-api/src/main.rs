@@ -86,7 +86,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    telemetry::init(arguments.telemetry(), SERVICE)?;
+    let _logging = telemetry::init(arguments.telemetry(), SERVICE)?;
     let config = arguments.into_config()?;
     let metrics = Metrics::install(SERVICE).map_err(|error| Failure::Metrics(error.into()))?;
     let shutdown = Shutdown::on_signals(config.operations.shutdown_bound()).map_err(Failure::Signals)?;
@@ -101,7 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let tail = Tail::default();
     let (appender, appending) = Appender::start(pool.clone(), head, tail.clone());
 
-    let passwords = Passwords::start(config.password_cost, config.password_policy)?;
+    let passwords = Passwords::start(config.password_cost, config.password_policy, appender.appended())?;
     let (signer, verifier) = keys::start(&config)?;
     let ended = verifier.ended_sessions().clone();
     let health = Arc::new(health(&shutdown, &pool, &bus, &passwords, &ended));

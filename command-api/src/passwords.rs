@@ -1,9 +1,11 @@
-//! Hashing passwords with Argon2id (RFC 9106), on threads of its own behind a bounded queue, so that a flood of log-ins
-//! slows log-ins and nothing else. Which passwords are good enough is decided in `domain/password`.
+//! Hashing passwords with Argon2id (RFC 9106), on threads of its own (`threads`), so that a flood of log-ins slows log-ins
+//! and nothing else. Which passwords are good enough is decided in `domain/password`.
+
+mod threads;
 
 use crate::{
+    appender::Appended,
     domain::password::{self, Password, Policy},
-    metrics,
 };
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
@@ -11,22 +13,11 @@ use argon2::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD};
 use ops::problem::Problem;
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
-    thread,
-    time::Instant,
-};
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use threads::Threads;
 
 /// What is left of the alphabet when nobody is to mistake one character for another.
 const UNAMBIGUOUS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-/// How much threads that hash give way to threads that serve (nice(2)): a tenth of a processor that both want.
-#[cfg(target_os = "linux")]
-const GIVES_WAY: i32 = 10;
 /// What a caller waits before trying a full queue again.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
@@ -92,44 +83,35 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// Hashes and verifies passwords. Clones share the threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Passwords {
-    jobs: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
-    queue: usize,
+    threads: Threads,
     argon2: Argon2<'static>,
     policy: Policy,
     nobodys: Arc<str>,
 }
 
 impl Passwords {
-    /// Starts the threads.
-    pub fn start(cost: Cost, policy: Policy) -> Result<Self, StartError> {
+    /// Starts the threads, which give way to the commands that are appended.
+    pub fn start(cost: Cost, policy: Policy, appended: Appended) -> Result<Self, StartError> {
         let params =
             Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(StartError::Parameters)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let (jobs, waiting) = sync_channel::<Job>(cost.queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 1..=cost.threads {
-            let waiting = Arc::clone(&waiting);
-            thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting))?;
-        }
+        let threads = Threads::start(cost.threads, cost.queue, appended)?;
         let nobodys = draw_hash_of_nobody(&argon2).into();
-        Ok(Self { jobs, waiting: Arc::default(), queue: cost.queue, argon2, policy, nobodys })
+        Ok(Self { threads, argon2, policy, nobodys })
     }
 
     /// A health check: whether one more password could be taken in.
     pub fn check_room(&self) -> Result<(), String> {
-        if self.waiting.load(Ordering::Relaxed) < self.queue { Ok(()) } else { Err("the queue is full".to_owned()) }
+        self.threads.check_room()
     }
 
     /// The PHC string of a password that a person chose, if it is good enough for somebody of whom `known` is known.
     pub async fn admit(&self, password: Password, known: Vec<String>) -> Result<String, PasswordError> {
         let (argon2, policy) = (self.argon2.clone(), self.policy);
-        self.run(move || {
+        self.threads.run(move || {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             password::decide(policy, &password, &known)?;
             hash(&argon2, &password)
@@ -140,75 +122,20 @@ impl Passwords {
     /// The PHC string of a password that was generated.
     pub async fn hash(&self, password: Password) -> Result<String, PasswordError> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, &password)).await?
+        self.threads.run(move || hash(&argon2, &password)).await?
     }
 
     /// Whether `phc` is of that password. Without one the answer is no, after as long a time. A right password whose
     /// hash is of another kind or cost than today's is hashed anew, while it is known.
     pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<Verdict, PasswordError> {
         let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
-        self.run(move || {
+        self.threads.run(move || {
             let is_right = matches(&argon2, &password, phc.as_deref().unwrap_or(&nobodys))?;
             let Some(phc) = phc.filter(|_| is_right) else { return Ok(Verdict::Wrong) };
             let upgrade = (!is_current(&argon2, &phc)).then(|| hash(&argon2, &password)).transpose()?;
             Ok(Verdict::Right { upgrade })
         })
         .await?
-    }
-
-    /// Queues the work, or says that the queue is full. Work whose caller has gone is not done.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting::new(&self.waiting);
-        let job = Box::new(move || {
-            drop(waiting);
-            if answer.is_closed() {
-                return;
-            }
-            let started = Instant::now();
-            let done = work();
-            metrics::password_hashed(started.elapsed());
-            // The caller may have gone meanwhile; then nobody needs the answer.
-            let _ = answer.send(done);
-        });
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => PasswordError::Busy,
-            TrySendError::Disconnected(_) => PasswordError::Ended,
-        })?;
-        answered.await.map_err(|_| PasswordError::Ended)
-    }
-}
-
-/// Counts a request as waiting until it is dropped: when its turn comes, or when it is turned away.
-struct Waiting(Arc<AtomicUsize>);
-
-impl Waiting {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        metrics::passwords_waiting().increment(1);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        metrics::passwords_waiting().decrement(1);
-    }
-}
-
-/// Takes one job after the other until nobody can send any more.
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    // On Linux this is of the thread alone; elsewhere it would slow the whole process.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(GIVES_WAY) {
-        tracing::debug!(%error, "a thread that hashes passwords has the priority of all others");
-    }
-    loop {
-        // The lock is held while waiting and not while working. A poisoned one guards nothing that could be broken.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        job();
     }
 }
 
@@ -274,14 +201,13 @@ impl From<PasswordError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const CHEAP: Cost = Cost { memory_kib: 8, iterations: 1, parallelism: 1, threads: 1, queue: 4 };
     const POLICY: Policy = Policy { min_length: 12 };
     const GOOD: &str = "quietly herding purple walruses";
 
     fn passwords() -> Passwords {
-        Passwords::start(CHEAP, POLICY).unwrap()
+        Passwords::start(CHEAP, POLICY, Appended::default()).unwrap()
     }
 
     #[tokio::test]
@@ -306,7 +232,7 @@ mod tests {
     async fn a_hash_of_another_cost_is_made_anew_when_its_password_is_known() {
         let cheap = passwords();
         let old = cheap.hash(Password::new(GOOD)).await.unwrap();
-        let dearer = Passwords::start(Cost { iterations: 2, ..CHEAP }, POLICY).unwrap();
+        let dearer = Passwords::start(Cost { iterations: 2, ..CHEAP }, POLICY, Appended::default()).unwrap();
         let wrong = dearer.verify(Password::new("something else"), Some(old.clone())).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong);
         let verdict = dearer.verify(Password::new(GOOD), Some(old)).await.unwrap();
@@ -341,31 +267,6 @@ mod tests {
         let phc = passwords.hash(Password::new(&long)).await.unwrap();
         let shorter = &long[1..];
         assert_eq!(passwords.verify(Password::new(shorter), Some(phc)).await.unwrap(), Verdict::Wrong);
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_at_once() {
-        let passwords = Passwords::start(Cost { queue: 1, ..CHEAP }, POLICY).unwrap();
-        let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
-        let (go_on, wait) = std::sync::mpsc::channel::<()>();
-        let blocking = passwords.clone();
-        let first = tokio::spawn(async move {
-            blocking
-                .run(move || {
-                    begun.blocking_send(()).unwrap();
-                    wait.recv().unwrap();
-                })
-                .await
-        });
-        has_begun.recv().await.unwrap();
-        let mut second = Box::pin(passwords.hash(Password::new(GOOD)));
-        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err(), "the second waits");
-        assert!(matches!(passwords.hash(Password::new(GOOD)).await, Err(PasswordError::Busy)));
-        assert!(passwords.check_room().is_err());
-        go_on.send(()).unwrap();
-        first.await.unwrap().unwrap();
-        second.await.unwrap();
-        assert!(passwords.check_room().is_ok());
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Logs on stdout: one JSON object a line (`timestamp`, `level`, `target`, `message`, the event's fields, the fields of
-//! the spans around it such as `request_id` and `trace_id`), or text for people. What is counted is left to `metrics`.
+//! the spans around it such as `request_id` and `trace_id`), or text for people. How lines are written is in `lines`; what
+//! is counted is left to `metrics`.
+
+mod lines;
 
 use std::{
     env,
     error::Error,
     fmt::{self, Write},
-    panic,
+    io, panic,
 };
 
 use chrono::{SecondsFormat, Utc};
@@ -24,23 +27,36 @@ use tracing_subscriber::{
 };
 
 use crate::config::{LogFormat, TelemetryArgs, chain};
+use lines::Output;
 
-/// Starts logging for this process, and logs every panic. Call it once, first.
-pub fn init(args: &TelemetryArgs, service: &'static str) -> Result<(), TelemetryError> {
+/// Starts logging for this process, and logs every panic. Call it once, first, and keep what it gives until the end.
+pub fn init(args: &TelemetryArgs, service: &'static str) -> Result<Logging, TelemetryError> {
     let directives = args.log_level.clone().or_else(|| env::var("RUST_LOG").ok().filter(|text| !text.is_empty()));
     let filter = EnvFilter::try_new(directives.as_deref().unwrap_or("info"))?;
     let lines = match args.log_format {
         LogFormat::Json => {
-            tracing_subscriber::fmt::layer().event_format(JsonLine { service }).fmt_fields(Members).boxed()
+            tracing_subscriber::fmt::layer().event_format(JsonLine { service }).fmt_fields(Members).with_writer(Output).boxed()
         }
-        LogFormat::Text => tracing_subscriber::fmt::layer().boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(Output).boxed(),
     };
+    lines::start().map_err(TelemetryError::Thread)?;
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("without a message"));
     }));
-    Ok(())
+    Ok(Logging(()))
+}
+
+/// Logging that goes on; when it is dropped, the lines that wait are written.
+#[derive(Debug)]
+#[must_use = "the last lines are written when it is dropped"]
+pub struct Logging(());
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        lines::flush();
+    }
 }
 
 /// Why logging cannot start.
@@ -52,6 +68,9 @@ pub enum TelemetryError {
     /// Logging was started before.
     #[error("logging cannot start")]
     Started(#[from] TryInitError),
+    /// The system gave no thread.
+    #[error("a thread for logging cannot start")]
+    Thread(#[source] io::Error),
 }
 
 /// Logs an error with its whole chain of causes, as a fault.

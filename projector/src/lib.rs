@@ -18,6 +18,7 @@ pub mod observe;
 pub mod operate;
 mod pace;
 pub mod parked;
+mod pressure;
 pub mod projections;
 pub mod rebuild;
 pub mod run;

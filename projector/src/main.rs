@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> Result<(), Failure> {
-    ops::telemetry::init(&config.telemetry, SERVICE)?;
+    let _logging = ops::telemetry::init(&config.telemetry, SERVICE)?;
     let metrics = Metrics::install(SERVICE).map_err(|error| Failure::Metrics(Box::new(error)))?;
     let shutdown = Shutdown::on_signals(config.operations.shutdown_bound())?;
 

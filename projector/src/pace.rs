@@ -7,6 +7,7 @@ use crate::{
     feed::Feed,
     lease::Held,
     lockstep::{Lockstep, Together},
+    pressure::processor_shortage,
     run::{Runner, Step, StepError},
 };
 use std::{
@@ -30,9 +31,11 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 const STEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Whoever's batches are this large, or who is so far from the end of the log, does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
-/// One who is behind gives way to commands after a step, for so many times as long as it took, and no longer than this.
-const YIELD: u32 = 2;
-const LONGEST_YIELD: Duration = Duration::from_millis(500);
+/// One who is behind gives way to commands after a step, for so many times as long as it took: the least where there are
+/// processors for both, the most where there never are. No longer than this.
+const YIELD: f64 = 2.0;
+const MOST_YIELD: f64 = 8.0;
+const LONGEST_YIELD: Duration = Duration::from_secs(1);
 /// A log that grows by so many events a second is busy.
 const BUSY_EVENTS: i64 = 100;
 /// How long a look at the log's end may take.
@@ -45,8 +48,8 @@ pub(crate) struct Turns {
     /// For the steps of those that are behind: they take turns, so that many projections that catch up at once do not
     /// take the processors from whoever writes the log.
     heavy: Arc<Semaphore>,
-    /// Where the log ended when one who is behind last looked, and when that was.
-    log_end: Arc<Mutex<(i64, Instant)>>,
+    /// What one who is behind saw when it last looked.
+    seen: Arc<Mutex<Look>>,
     stop: CancellationToken,
 }
 
@@ -55,7 +58,7 @@ impl Turns {
     pub(crate) fn new(held: watch::Receiver<Held>, stop: CancellationToken) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let heavy = Arc::new(Semaphore::new((processors / 2).max(1)));
-        Self { held, heavy, log_end: Arc::new(Mutex::new((i64::MAX, Instant::now()))), stop }
+        Self { held, heavy, seen: Arc::new(Mutex::new(Look::at(i64::MAX))), stop }
     }
 
     fn may_step(&self, name: &str) -> bool {
@@ -70,18 +73,45 @@ impl Turns {
         }
     }
 
-    /// Whether the log grows as fast as commands that come in numbers make it grow. A log that does not answer does not.
-    async fn log_is_busy(&self, feed: &Feed) -> bool {
+    /// For how many times as long as a step one who is behind gives way. A log that does not answer is not busy.
+    async fn look(&self, feed: &Feed) -> f64 {
         let look = timeout(LOOK_BOUND, feed.log().head());
-        let Some(Ok(Ok(end))) = self.stop.run_until_cancelled(look).await else { return false };
-        let now = Instant::now();
-        let mut seen = self.log_end.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, at) = std::mem::replace(&mut *seen, (end, now));
-        is_busy(end - before, now - at)
+        let Some(Ok(Ok(log_end))) = self.stop.run_until_cancelled(look).await else { return 0.0 };
+        let now = Look::at(log_end);
+        let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        now.yields_since(before)
     }
 
     async fn wait(&self, pause: Duration) {
         self.stop.run_until_cancelled(sleep(pause)).await;
+    }
+}
+
+/// What there was to see at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    log_end: i64,
+    /// See [`processor_shortage`].
+    shortage: Option<Duration>,
+}
+
+impl Look {
+    fn at(log_end: i64) -> Self {
+        Self { at: Instant::now(), log_end, shortage: processor_shortage() }
+    }
+
+    /// For how many times as long as a step to give way, by what happened since: not at all to a log that does not grow as
+    /// commands that come in numbers make it grow; longer where somebody waited for a processor, and much longer where
+    /// somebody nearly always did.
+    fn yields_since(self, before: Self) -> f64 {
+        let time = self.at - before.at;
+        if !is_busy(self.log_end - before.log_end, time) {
+            return 0.0;
+        }
+        let waited = self.shortage.zip(before.shortage).map(|(now, before)| now.saturating_sub(before));
+        let share = waited.unwrap_or_default().as_secs_f64() / time.as_secs_f64().max(f64::EPSILON);
+        YIELD + (MOST_YIELD - YIELD) * share.min(1.0).powi(2)
     }
 }
 
@@ -116,8 +146,8 @@ impl<'a> Pace<'a> {
         self.is_behind = events >= HEAVY_EVENTS;
         let took = turn.begun.elapsed();
         let pause = match turn.permit {
-            // Commands come in while this is behind: they go first, and have more of the time.
-            Some(_) if self.turns.log_is_busy(self.feed).await => (took * YIELD).min(LONGEST_YIELD),
+            // Commands that come in while this is behind go first, and have more of the time.
+            Some(_) => took.mul_f64(self.turns.look(self.feed).await).min(LONGEST_YIELD),
             None if !self.is_behind => STEP_INTERVAL.saturating_sub(took),
             _ => Duration::ZERO,
         };
@@ -264,6 +294,20 @@ mod tests {
         // A few now and then, nothing at all, many in a long time, and a first look.
         let first = is_busy(7 - i64::MAX, Duration::ZERO);
         assert_eq!([after(99, 1_000), after(0, 0), after(5_000, 60_000), first], [false; 4]);
+    }
+
+    #[test]
+    fn whoever_is_behind_gives_way_the_longer_the_shorter_processors_are() {
+        let before = Look { at: Instant::now(), log_end: 0, shortage: Some(Duration::from_secs(7)) };
+        let yields = |log_end, waited_ms| {
+            let shortage = before.shortage.map(|shortage| shortage + Duration::from_millis(waited_ms));
+            Look { at: before.at + Duration::from_secs(1), log_end, shortage }.yields_since(before)
+        };
+        assert_eq!([yields(10, 1_000), yields(1_000, 0), yields(1_000, 500), yields(1_000, 1_000)], [0.0, 2.0, 3.5, 8.0]);
+        // More than the time that passed, by the clocks' differences; and a kernel that does not tell.
+        assert_eq!(yields(1_000, 1_100), 8.0);
+        let untold = Look { at: before.at + Duration::from_secs(1), log_end: 1_000, shortage: None };
+        assert_eq!(untold.yields_since(before), 2.0);
     }
 
     #[test]

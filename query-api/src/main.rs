@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), RunError> {
-    telemetry::init(arguments.telemetry(), "query-api")?;
+    let _logging = telemetry::init(arguments.telemetry(), "query-api")?;
     let config = arguments.into_config()?;
     let metrics = Metrics::install("query-api").map_err(|error| RunError::Metrics(error.into()))?;
     let shutdown = Shutdown::on_signals(config.operations.shutdown_bound()).map_err(RunError::Signals)?;
