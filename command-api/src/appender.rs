@@ -152,15 +152,15 @@ struct Touched {
 impl Touched {
     /// Whether the command touches nothing that one before it touches; only reading the same stream is no touching.
     fn admits(&mut self, command: &Append) -> bool {
-        let written: HashSet<Uuid> = command.events.iter().map(|event| event.stream.id).collect();
+        let written = command.events.iter().map(|event| event.stream.id);
         let streams = command.expected.iter().map(|(stream, _)| stream.id);
         let names: Vec<Vec<u8>> = names_of(command);
 
         let independent = streams.clone().all(|id| !self.written.contains(&id))
-            && written.iter().all(|id| !self.read.contains(id))
+            && written.clone().all(|id| !self.read.contains(&id))
             && names.iter().all(|name| !self.names.contains(name));
 
-        self.read.extend(streams.filter(|id| !written.contains(id)));
+        self.read.extend(streams.filter(|id| written.clone().all(|written| written != *id)));
         self.written.extend(written);
         self.names.extend(names);
         independent

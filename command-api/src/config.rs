@@ -163,8 +163,8 @@ struct AccountArgs {
           value_parser = clap::value_parser!(u32).range(1..=64))]
     argon2_parallelism: u32,
 
-    /// Threads that hash passwords, beside those that serve. While other commands come in, each rests twice as long as it
-    /// hashes.
+    /// Threads that hash passwords, beside those that serve. While other commands come in, each rests three times as
+    /// long as it hashes.
     #[arg(long, env = "ARGON2_THREADS", default_value_t = 1, value_name = "COUNT",
           value_parser = clap::value_parser!(u8).range(1..=64))]
     argon2_threads: u8,

@@ -18,11 +18,12 @@
 //! | `registrar_mails_total` | outcome | mail: `sent`, `failed` (and tried again), `expired` |
 //! | `registrar_mails_waiting` | – | mail that is to be sent |
 
-use ::metrics::{Gauge, counter, gauge, histogram};
+use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use ops::metrics::Kept;
 use std::time::Duration;
 
 /// What became of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CommandOutcome {
     /// It is in the log.
     Appended,
@@ -46,8 +47,15 @@ impl CommandOutcome {
 }
 
 pub(crate) fn answered(command: &'static str, outcome: CommandOutcome, took: Duration) {
-    counter!("registrar_commands_total", "command" => command, "outcome" => outcome.as_str()).increment(1);
-    histogram!("registrar_command_duration_seconds", "command" => command).record(took);
+    static ANSWERED: Kept<(&str, CommandOutcome), (Counter, Histogram)> = Kept::none();
+    let find = |(command, outcome): &(&'static str, CommandOutcome)| {
+        let commands = counter!("registrar_commands_total", "command" => *command, "outcome" => outcome.as_str());
+        (commands, histogram!("registrar_command_duration_seconds", "command" => *command))
+    };
+    ANSWERED.with((command, outcome), find, |(commands, duration)| {
+        commands.increment(1);
+        duration.record(took);
+    });
 }
 
 pub(crate) fn retried(command: &'static str) {

@@ -111,6 +111,9 @@ impl Bus {
                 num_replicas: self.config.replicas,
                 // The sequence that each publish demands admits no event twice, however late it comes.
                 duplicate_window: DUPLICATES,
+                // What a server that is killed had not written yet is published again from the log, in the same places.
+                // Copies keep what one of them loses; with them the server takes no such wish.
+                persist_mode: (self.config.replicas == 1).then_some(stream::PersistenceMode::Async),
                 ..stream::Config::default()
             })
             .await

@@ -143,8 +143,27 @@ impl Place {
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        recorded.leaf_hash = recorded.hash(recorded.data.get()).map_err(LogError::Canonical)?;
+        // What is at hand need not be read back.
+        let members = if metadata.occurred_at.is_none() { Members::Typed(metadata) } else { recorded.metadata.members() };
+        recorded.leaf_hash = recorded.hash(&members, recorded.data.get()).map_err(LogError::Canonical)?;
         Ok(recorded)
+    }
+}
+
+impl Metadata {
+    /// A member as it stands in the stored text, but for `occurred_at`, whose text is serde's affair.
+    fn member(&self, name: &str) -> Option<Member<'_>> {
+        match name {
+            "actor_id" => self.actor_id.map(|id| Member::Id(id.as_uuid())),
+            "actor_role" => self.actor_role.map(|role| Member::Text(role.as_str().into())),
+            "actor_tenant_id" => self.actor_tenant_id.map(|id| Member::Id(id.as_uuid())),
+            "causation_id" => self.causation_id.map(Member::Id),
+            "correlation_id" => Some(Member::Id(self.correlation_id)),
+            "imported" => self.imported.as_deref().map(|source| Member::Text(source.into())),
+            "session_id" => self.session_id.map(|id| Member::Id(id.as_uuid())),
+            "traceparent" => self.traceparent.as_deref().map(|trace| Member::Text(trace.into())),
+            _ => None,
+        }
     }
 }
 
@@ -172,6 +191,7 @@ impl Recorded {
                 Some(text) => Member::Text(text.into()),
                 None => Member::Json(value),
             }),
+            Members::Typed(metadata) => metadata.member(name),
         };
         let recorded_at = timestamp(self.recorded_at);
         let (mut stream_id, mut tenant_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
@@ -219,12 +239,12 @@ impl Recorded {
         Value::Object(members.collect::<Map<_, _>>())
     }
 
-    /// What [`leaf_hash`] makes of the event, without building its JSON. `data` are the event's own in canonical form.
-    fn hash(&self, data: &str) -> Result<[u8; 32], serde_json::Error> {
-        let metadata = self.metadata.members();
+    /// What [`leaf_hash`] makes of the event, without building its JSON. `metadata` and `data` are its own, the latter in
+    /// canonical form.
+    fn hash(&self, metadata: &Members<'_>, data: &str) -> Result<[u8; 32], serde_json::Error> {
         let mut canonical = Vec::with_capacity(1024);
         canonical.extend_from_slice(b"\0{");
-        for (place, (name, member)) in self.members(&metadata).enumerate() {
+        for (place, (name, member)) in self.members(metadata).enumerate() {
             if place > 0 {
                 canonical.push(b',');
             }
@@ -248,7 +268,7 @@ impl Recorded {
         let mut data = Vec::new();
         write_canonical(&self.data.value(), &mut data)?;
         let data = String::from_utf8(data).map_err(serde::ser::Error::custom)?;
-        self.hash(&data)
+        self.hash(&self.metadata.members(), &data)
     }
 
     /// The stored hash in hexadecimal.
@@ -358,6 +378,33 @@ pub fn feed_line(recorded: &Recorded) -> Value {
 mod tests {
     use super::*;
     use crate::tenant::DEFAULT_TENANT;
+
+    #[test]
+    fn what_is_recorded_is_hashed_as_it_is_stored() {
+        let all = || Metadata {
+            actor_id: Some(AccountId::new(Uuid::from_u128(3))),
+            actor_role: Some(Role::Superadmin),
+            actor_tenant_id: Some(TenantId::new(Uuid::from_u128(4))),
+            causation_id: Some(Uuid::from_u128(6)),
+            correlation_id: Uuid::from_u128(5),
+            imported: Some("\"older\" \u{1f600}\u{1} system".to_owned()),
+            occurred_at: None,
+            session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        };
+        let event = Event::Category(crate::category::CategoryEvent::Created { name: "x".to_owned(), description: None });
+        for metadata in [all(), Metadata::default(), Metadata { occurred_at: DateTime::from_timestamp(1, 5), ..all() }] {
+            let place = Place {
+                event_id: Uuid::from_u128(1),
+                tenant_id: DEFAULT_TENANT,
+                stream: StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) },
+                version: 1,
+                recorded_at: DateTime::UNIX_EPOCH,
+            };
+            let recorded = place.record(&event, &metadata, |_| Ok(())).unwrap();
+            assert!(recorded.is_intact(), "{metadata:?}");
+        }
+    }
 
     #[test]
     fn the_hash_that_is_stored_is_that_of_the_published_form() {

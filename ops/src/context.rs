@@ -5,6 +5,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use axum::{
@@ -68,7 +69,7 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let known = parts.extensions.get::<Self>().cloned();
+        let known = parts.extensions.get::<Arc<Self>>().map(|known| Self::clone(known));
         Ok(known.unwrap_or_else(|| Self::read(&parts.headers, &parts.extensions, 0)))
     }
 }

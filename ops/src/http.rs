@@ -150,7 +150,7 @@ impl Middleware for Observe {
 async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response {
     let measured = HttpMetrics::arrived();
     hide_sensitive(request.headers_mut());
-    let context = RequestContext::read(request.headers(), request.extensions(), edge.trusted_proxies);
+    let context = Arc::new(RequestContext::read(request.headers(), request.extensions(), edge.trusted_proxies));
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);

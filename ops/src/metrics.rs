@@ -1,18 +1,23 @@
-//! What is counted: the Prometheus recorder, what every process measures of itself, and of its HTTP and its pools.
+//! What is counted: the Prometheus recorder, what every process measures of itself and of its pools. What it measures of
+//! requests is in `http`, and how metrics with labels are found quickly in `kept`.
 //!
 //! Metrics of a domain are described and recorded where they happen, with the `metrics` macros; their names begin with
 //! `registrar_`, except those about the process that have names of their own everywhere (`process_*`).
 
+mod http;
+mod kept;
+
 use std::{
     fmt, fs,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
+pub use self::{http::HttpMetrics, kept::Kept};
 use crate::shutdown::Shutdown;
 
 /// Histograms in seconds have these bounds, from half a millisecond to ten seconds.
@@ -43,6 +48,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZE_BUCKETS)?
             .add_global_label("service", service)
             .install_recorder()?;
+        kept::recorder_is_there();
         describe();
         gauge!("registrar_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!("process_start_time_seconds").set(seconds_since_1970());
@@ -92,43 +98,6 @@ impl Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Metrics").finish_non_exhaustive()
-    }
-}
-
-/// What is measured of each request, from its arrival to its answer.
-#[derive(Debug)]
-pub struct HttpMetrics {
-    started: Instant,
-    in_flight: InFlight,
-}
-
-impl HttpMetrics {
-    /// A request has arrived.
-    #[must_use]
-    pub fn arrived() -> Self {
-        gauge!("registrar_http_requests_in_flight").increment(1);
-        Self { started: Instant::now(), in_flight: InFlight }
-    }
-
-    /// It is answered; `route` is the route's template, never the path. Returns how long it took.
-    pub fn answered(self, method: &'static str, route: &str, status: u16) -> Duration {
-        let took = self.started.elapsed();
-        let route = route.to_owned();
-        counter!("registrar_http_requests_total", "method" => method, "route" => route.clone(), "status" => status.to_string())
-            .increment(1);
-        histogram!("registrar_http_request_duration_seconds", "method" => method, "route" => route).record(took);
-        drop(self.in_flight);
-        took
-    }
-}
-
-/// Taken back on drop, so that a request whose caller went away is not counted for ever.
-#[derive(Debug)]
-struct InFlight;
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        gauge!("registrar_http_requests_in_flight").decrement(1);
     }
 }
 

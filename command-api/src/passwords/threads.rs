@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 #[cfg(target_os = "linux")]
 const GIVES_WAY: i32 = 10;
 /// While other commands come in, a thread rests after a password for so many times as long as that took, and no longer
-/// than this: a third of its processor is theirs to wait for, and no more.
-const REST: u32 = 2;
+/// than this: a processor is kept from them for a quarter of the time at most.
+const REST: u32 = 3;
 const LONGEST_REST: Duration = Duration::from_millis(500);
 /// So many other commands since the last password are others that come in.
 const OTHERS: u64 = 2;
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_thread_rests_while_others_come_in_and_never_for_long() {
         let took = Duration::from_millis(14);
-        assert_eq!([rest(0, took), rest(1, took), rest(2, took)], [Duration::ZERO, Duration::ZERO, took * 2]);
+        assert_eq!([rest(0, took), rest(1, took), rest(2, took)], [Duration::ZERO, Duration::ZERO, took * 3]);
         assert_eq!(rest(9, Duration::from_secs(9)), LONGEST_REST);
     }
 }
