@@ -187,9 +187,9 @@ fn follow_sessions(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let name = "command-api sessions";
-    let pool = database::connect(&config.database_url, config.pool.role(), revocation::CONNECTIONS, name)?;
+    let options = database::connect_options(&config.database_url, config.pool.role(), name)?;
     ended.await_feed();
-    shutdown.spawn("ended sessions", revocation::follow(pool, ended, shutdown.token()));
+    shutdown.spawn("ended sessions", revocation::follow(options, ended, shutdown.token()));
     shutdown.spawn("sweep", sweep::run(executor.clone(), config.session_sweep, shutdown.token()));
     Ok(())
 }

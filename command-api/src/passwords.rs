@@ -111,12 +111,13 @@ impl Passwords {
     /// The PHC string of a password that a person chose, if it is good enough for somebody of whom `known` is known.
     pub async fn admit(&self, password: Password, known: Vec<String>) -> Result<String, PasswordError> {
         let (argon2, policy) = (self.argon2.clone(), self.policy);
-        self.threads.run(move || {
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            password::decide(policy, &password, &known)?;
-            hash(&argon2, &password)
-        })
-        .await?
+        self.threads
+            .run(move || {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                password::decide(policy, &password, &known)?;
+                hash(&argon2, &password)
+            })
+            .await?
     }
 
     /// The PHC string of a password that was generated.
@@ -129,13 +130,14 @@ impl Passwords {
     /// hash is of another kind or cost than today's is hashed anew, while it is known.
     pub async fn verify(&self, password: Password, phc: Option<String>) -> Result<Verdict, PasswordError> {
         let (argon2, nobodys) = (self.argon2.clone(), Arc::clone(&self.nobodys));
-        self.threads.run(move || {
-            let is_right = matches(&argon2, &password, phc.as_deref().unwrap_or(&nobodys))?;
-            let Some(phc) = phc.filter(|_| is_right) else { return Ok(Verdict::Wrong) };
-            let upgrade = (!is_current(&argon2, &phc)).then(|| hash(&argon2, &password)).transpose()?;
-            Ok(Verdict::Right { upgrade })
-        })
-        .await?
+        self.threads
+            .run(move || {
+                let is_right = matches(&argon2, &password, phc.as_deref().unwrap_or(&nobodys))?;
+                let Some(phc) = phc.filter(|_| is_right) else { return Ok(Verdict::Wrong) };
+                let upgrade = (!is_current(&argon2, &phc)).then(|| hash(&argon2, &password)).transpose()?;
+                Ok(Verdict::Right { upgrade })
+            })
+            .await?
     }
 }
 

@@ -4,13 +4,11 @@
 
 use chrono::{DateTime, Utc};
 use events::log::bounded;
-use ops::tokens::EndedSessions;
-use sqlx::PgPool;
+use ops::{database::Own, tokens::EndedSessions};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::{convert::Infallible, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Connections that [`follow`] uses: its own, so that a busy pool does not keep an ended session alive.
-pub const CONNECTIONS: u32 = 1;
 /// How often the log is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait after a failure.
@@ -18,9 +16,13 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 /// Sessions read at a time.
 const BATCH: i64 = 5_000;
 
-/// Reads which sessions end, until the stop.
-pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken) -> Result<(), Infallible> {
-    let mut follower = Follower { pool, ended, known: 0, fails: false };
+/// Reads which sessions end, until the stop, on a connection of its own: a busy pool keeps no ended session alive.
+pub async fn follow(
+    options: PgConnectOptions,
+    ended: EndedSessions,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    let mut follower = Follower { own: Own::new(options), ended, known: 0, fails: false };
     while !stop.is_cancelled() {
         let pause = follower.advance().await;
         stop.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -29,7 +31,7 @@ pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken)
 }
 
 struct Follower {
-    pool: PgPool,
+    own: Own,
     ended: EndedSessions,
     /// The number of the last that was read.
     known: i64,
@@ -57,6 +59,7 @@ impl Follower {
     }
 
     async fn read(&mut self) -> Result<i64, sqlx::Error> {
+        let mut connection = self.own.take().await?;
         let asked = sqlx::query!(
             "select number, session_id, ended_at
              from log.ended_sessions
@@ -66,8 +69,9 @@ impl Follower {
             self.known,
             BATCH,
         )
-        .fetch_all(&self.pool);
+        .fetch_all(&mut connection);
         let rows = bounded(asked).await?;
+        self.own.keep(connection);
         for row in &rows {
             self.ended.end(row.session_id, row.ended_at);
         }

@@ -144,7 +144,8 @@ impl Place {
             leaf_hash: [0; 32],
         };
         // What is at hand need not be read back.
-        let members = if metadata.occurred_at.is_none() { Members::Typed(metadata) } else { recorded.metadata.members() };
+        let members =
+            if metadata.occurred_at.is_none() { Members::Typed(metadata) } else { recorded.metadata.members() };
         recorded.leaf_hash = recorded.hash(&members, recorded.data.get()).map_err(LogError::Canonical)?;
         Ok(recorded)
     }
@@ -392,8 +393,10 @@ mod tests {
             session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         };
-        let event = Event::Category(crate::category::CategoryEvent::Created { name: "x".to_owned(), description: None });
-        for metadata in [all(), Metadata::default(), Metadata { occurred_at: DateTime::from_timestamp(1, 5), ..all() }] {
+        let event =
+            Event::Category(crate::category::CategoryEvent::Created { name: "x".to_owned(), description: None });
+        for metadata in [all(), Metadata::default(), Metadata { occurred_at: DateTime::from_timestamp(1, 5), ..all() }]
+        {
             let place = Place {
                 event_id: Uuid::from_u128(1),
                 tenant_id: DEFAULT_TENANT,

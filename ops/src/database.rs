@@ -3,6 +3,7 @@
 //! SQL is left to those who use it; migrations are in `migrate`.
 
 mod kept;
+mod own;
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,7 +13,10 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
-pub use self::kept::{Kept, RESTS_AFTER};
+pub use self::{
+    kept::{Kept, RESTS_AFTER},
+    own::Own,
+};
 use crate::{config::Secret, problem::Problem};
 
 /// The longest that a request waits for a connection; after it the answer is 503.

@@ -4,8 +4,8 @@
 //! Metrics of a domain are described and recorded where they happen, with the `metrics` macros; their names begin with
 //! `registrar_`, except those about the process that have names of their own everywhere (`process_*`).
 
+mod found;
 mod http;
-mod kept;
 
 use std::{
     fmt, fs,
@@ -17,7 +17,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
-pub use self::{http::HttpMetrics, kept::Kept};
+pub use self::{found::Found, http::HttpMetrics};
 use crate::shutdown::Shutdown;
 
 /// Histograms in seconds have these bounds, from half a millisecond to ten seconds.
@@ -48,7 +48,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZE_BUCKETS)?
             .add_global_label("service", service)
             .install_recorder()?;
-        kept::recorder_is_there();
+        found::recorder_is_there();
         describe();
         gauge!("registrar_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!("process_start_time_seconds").set(seconds_since_1970());

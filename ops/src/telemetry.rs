@@ -34,9 +34,11 @@ pub fn init(args: &TelemetryArgs, service: &'static str) -> Result<Logging, Tele
     let directives = args.log_level.clone().or_else(|| env::var("RUST_LOG").ok().filter(|text| !text.is_empty()));
     let filter = EnvFilter::try_new(directives.as_deref().unwrap_or("info"))?;
     let lines = match args.log_format {
-        LogFormat::Json => {
-            tracing_subscriber::fmt::layer().event_format(JsonLine { service }).fmt_fields(Members).with_writer(Output).boxed()
-        }
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .event_format(JsonLine { service })
+            .fmt_fields(Members)
+            .with_writer(Output)
+            .boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(Output).boxed(),
     };
     lines::start().map_err(TelemetryError::Thread)?;

@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn the_shortage_is_what_some_have_waited() {
-        let text = "some avg10=12.34 avg60=0.67 avg300=7.21 total=424627974\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n";
+        let text =
+            "some avg10=12.34 avg60=0.67 avg300=7.21 total=424627974\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n";
         assert_eq!(parse(text), Some(Duration::from_micros(424_627_974)));
         for bad in ["", "full avg10=0.00 total=9\n", "some avg10=0.00\n", "some total=much\n"] {
             assert_eq!(parse(bad), None, "{bad}");

@@ -9,14 +9,11 @@ use axum::http::HeaderMap;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use ops::{
     config::chain,
-    database::{RESTS_AFTER, prove},
+    database::Own,
     http::{MIN_POSITION, POSITION},
     problem::{PROJECTION_BEHIND, Problem},
 };
-use sqlx::{
-    Connection, PgConnection,
-    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -96,11 +93,11 @@ impl Positions {
 
     async fn learn(&self, options: &PgConnectOptions) {
         let hears = AtomicBool::new(false);
-        tokio::join!(self.listen(options, &hears), self.look(Looker::new(options), &hears));
+        tokio::join!(self.listen(options, &hears), self.look(Own::new(options.clone()), &hears));
     }
 
     /// Looks while somebody waits: at once where nothing is heard, else only to make sure.
-    async fn look(&self, mut looker: Looker<'_>, hears: &AtomicBool) {
+    async fn look(&self, mut own: Own, hears: &AtomicBool) {
         let interval = || if hears.load(Relaxed) { ASSURE_INTERVAL } else { LOOK_INTERVAL };
         loop {
             self.asked.notified().await;
@@ -109,7 +106,7 @@ impl Positions {
             }
             while self.known.receiver_count() > 0 {
                 let before = self.known.borrow().clone();
-                match looker.look().await {
+                match read(&mut own).await {
                     Ok(seen) => {
                         // What was seen and not heard of shows that nobody tells, or that nothing gets through.
                         if self.saw(&before, seen) {
@@ -209,40 +206,15 @@ async fn next(listener: &mut PgListener) -> Option<PgNotification> {
     }
 }
 
-/// Reads the positions on a connection of its own, and lets go of one that fails. A pool asks each that is given back
-/// whether it is there, and waits for ever for the answer of one that has lost its server without a word.
-struct Looker<'a> {
-    options: &'a PgConnectOptions,
-    connection: Option<(PgConnection, Instant)>,
-}
-
-impl<'a> Looker<'a> {
-    const fn new(options: &'a PgConnectOptions) -> Self {
-        Self { options, connection: None }
-    }
-
-    async fn look(&mut self) -> Result<Known, sqlx::Error> {
-        let looked = timeout(ANSWER_BOUND, self.read()).await;
-        let (known, connection) = looked.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))?;
-        self.connection = Some((connection, Instant::now()));
-        Ok(known)
-    }
-
-    async fn read(&mut self) -> Result<(Known, PgConnection), sqlx::Error> {
-        let mut connection = match self.find().await {
-            Some(connection) => connection,
-            None => Box::pin(PgConnection::connect_with(self.options)).await?,
-        };
+/// Reads the positions.
+async fn read(own: &mut Own) -> Result<Known, sqlx::Error> {
+    let reading = async {
+        let mut connection = own.take().await?;
         let rows = sqlx::query!("select name, position from read.projections").fetch_all(&mut connection).await?;
-        Ok((rows.into_iter().map(|row| (row.name, row.position)).collect(), connection))
-    }
-
-    /// The connection of the last time. One that rested is asked whether it is still there.
-    async fn find(&mut self) -> Option<PgConnection> {
-        let (mut connection, used) = self.connection.take()?;
-        let is_there = used.elapsed() < RESTS_AFTER || prove(&mut connection).await.is_ok();
-        is_there.then_some(connection)
-    }
+        own.keep(connection);
+        Ok(rows.into_iter().map(|row| (row.name, row.position)).collect())
+    };
+    timeout(ANSWER_BOUND, reading).await.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// The least of the named projections' positions; `None` where one is not known.

@@ -76,7 +76,7 @@ fn build(config: &Config, metrics: &Metrics, shutdown: &Shutdown) -> Result<Stat
     let watching = database::connect_options(database_url, pool.role(), "query-api positions")?;
     shutdown.spawn("positions", positions.clone().follow(watching, shutdown.token()));
 
-    let feed = database::connect(database_url, pool.role(), revocation::CONNECTIONS, "query-api sessions")?;
+    let feed = database::connect_options(database_url, pool.role(), "query-api sessions")?;
     let ended = config.verifier.ended_sessions().clone();
     ended.await_feed();
     shutdown.spawn("ended sessions", revocation::follow(feed, ended.clone(), shutdown.token()));

@@ -2,13 +2,14 @@
 //! [`INTERVAL`], so that a revoked token is refused here as soon as the projector has seen the end of its session.
 
 use chrono::Utc;
-use ops::{database::bounded, tokens::EndedSessions};
-use sqlx::PgPool;
+use ops::{
+    database::{Own, bounded},
+    tokens::EndedSessions,
+};
+use sqlx::postgres::PgConnectOptions;
 use std::{convert::Infallible, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Connections that [`follow`] uses: its own, so that a busy pool does not keep an ended session alive.
-pub const CONNECTIONS: u32 = 1;
 /// How often the view is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// A projector says every second that it is there; after so long it is not.
@@ -18,12 +19,17 @@ const FAR_BEHIND: i64 = 20_000;
 /// How long to wait after a failure.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
-/// Reads which sessions end, until the stop.
-pub async fn follow(pool: PgPool, ended: EndedSessions, stop: CancellationToken) -> Result<(), Infallible> {
+/// Reads which sessions end, until the stop, on a connection of its own: a busy pool keeps no ended session alive.
+pub async fn follow(
+    options: PgConnectOptions,
+    ended: EndedSessions,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    let mut own = Own::new(options);
     let mut known = 0;
     let mut fails = false;
     while !stop.is_cancelled() {
-        let pause = match read(&pool, &ended, known).await {
+        let pause = match read(&mut own, &ended, known).await {
             Ok(heard) => {
                 known = heard.last;
                 fails = false;
@@ -52,7 +58,8 @@ struct Heard {
 }
 
 /// Takes in what stands behind a position.
-async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<Heard, sqlx::Error> {
+async fn read(own: &mut Own, ended: &EndedSessions, known: i64) -> Result<Heard, sqlx::Error> {
+    let mut connection = own.take().await?;
     let asked = sqlx::query!(
         "select position, session_id, ended_at
          from read.ended_sessions
@@ -60,7 +67,7 @@ async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<Heard,
          order by position",
         known,
     )
-    .fetch_all(pool);
+    .fetch_all(&mut connection);
     let rows = bounded(asked).await?;
     for row in &rows {
         ended.end(row.session_id, row.ended_at);
@@ -74,7 +81,8 @@ async fn read(pool: &PgPool, ended: &EndedSessions, known: i64) -> Result<Heard,
         SILENCE_SECONDS,
         FAR_BEHIND,
     )
-    .fetch_optional(pool);
+    .fetch_optional(&mut connection);
     let is_current = bounded(asked).await?.unwrap_or(false);
+    own.keep(connection);
     Ok(Heard { last: rows.last().map_or(known, |last| last.position), is_current })
 }

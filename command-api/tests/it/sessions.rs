@@ -121,7 +121,8 @@ async fn every_process_learns_which_sessions_ended_before_and_after_its_start() 
 
     let (ended, stop) = (EndedSessions::default(), CancellationToken::new());
     ended.await_feed();
-    let following = tokio::spawn(revocation::follow(world.pool.clone(), ended.clone(), stop.clone()));
+    let following =
+        tokio::spawn(revocation::follow(world.pool.connect_options().as_ref().clone(), ended.clone(), stop.clone()));
     eventually("the feed is heard", Duration::from_secs(5), async || (!ended.is_awaited()).then_some(())).await;
     assert!(ended.contains(before.as_uuid()) && !ended.contains(after.as_uuid()));
     end(after).await;

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use super::Kept;
+use super::Found;
 
-static IN_FLIGHT: Kept<(), Gauge> = Kept::none();
-static ANSWERED: Kept<(&'static str, String, u16), (Counter, Histogram)> = Kept::none();
+static IN_FLIGHT: Found<(), Gauge> = Found::none();
+static ANSWERED: Found<(&'static str, String, u16), (Counter, Histogram)> = Found::none();
 
 /// What is measured of each request, from its arrival to its answer.
 #[derive(Debug)]
@@ -38,8 +38,7 @@ impl HttpMetrics {
 
 fn find((method, route, status): &(&'static str, String, u16)) -> (Counter, Histogram) {
     let (method, route) = (*method, route.clone());
-    let requests =
-        counter!("registrar_http_requests_total", "method" => method, "route" => route.clone(), "status" => status.to_string());
+    let requests = counter!("registrar_http_requests_total", "method" => method, "route" => route.clone(), "status" => status.to_string());
     (requests, histogram!("registrar_http_request_duration_seconds", "method" => method, "route" => route))
 }
 

@@ -25,7 +25,8 @@ async fn an_ended_session_is_known_within_a_second_whatever_its_tenant() {
     let (ended, stop) = (EndedSessions::default(), CancellationToken::new());
     ended.await_feed();
     let pool = world.pool_as("registrar_query").await;
-    let following = tokio::spawn(revocation::follow(pool, ended.clone(), stop.clone()));
+    let following =
+        tokio::spawn(revocation::follow(pool.connect_options().as_ref().clone(), ended.clone(), stop.clone()));
     eventually("the feed is heard", Duration::from_secs(5), async || (!ended.is_awaited()).then_some(())).await;
     assert!(ended.contains(before) && !ended.contains(after));
     end(102, after).await;

@@ -1,5 +1,5 @@
 //! Metrics that are counted thousands of times a second. Finding one by its name and labels takes longer than counting, so
-//! what was found is kept.
+//! what was found is kept at hand.
 
 use std::{
     hash::Hash,
@@ -18,9 +18,9 @@ pub(super) fn recorder_is_there() {
 
 /// Metrics of one kind, by what their labels say. There are as many as were asked for, so labels need bounds, as they do
 /// anyway. For a `static`.
-pub struct Kept<K, M>(LazyLock<HashMap<K, M>>);
+pub struct Found<K, M>(LazyLock<HashMap<K, M>>);
 
-impl<K: Hash + Eq, M> Kept<K, M> {
+impl<K: Hash + Eq, M> Found<K, M> {
     /// None yet.
     #[must_use]
     pub const fn none() -> Self {
@@ -41,8 +41,8 @@ impl<K: Hash + Eq, M> Kept<K, M> {
     }
 }
 
-impl<K, M> std::fmt::Debug for Kept<K, M> {
+impl<K, M> std::fmt::Debug for Found<K, M> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Kept").finish_non_exhaustive()
+        formatter.debug_struct("Found").finish_non_exhaustive()
     }
 }
