@@ -52,19 +52,24 @@ pub struct Appender {
     appended: Appended,
 }
 
-/// How many commands this process has had appended, whatever became of them. Clones share the count.
+/// How many commands this process has had appended that no password was hashed for. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub struct Appended(Arc<AtomicU64>);
 
 impl Appended {
     /// So many, until now.
-    pub fn count(&self) -> u64 {
+    pub fn others(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self, commands: usize) {
-        self.0.fetch_add(commands as u64, Ordering::Relaxed);
+    pub(crate) fn add_others(&self, commands: u64) {
+        self.0.fetch_add(commands, Ordering::Relaxed);
     }
+}
+
+/// Whether a password was hashed for it: it begins a session, or sets a password.
+fn hashed_a_password(command: &Append) -> bool {
+    !command.side.sessions.is_empty() || !command.side.credentials.is_empty()
 }
 
 impl Appender {
@@ -185,7 +190,8 @@ async fn append(log: &mut Log, batch: Vec<Waiting>) {
     match write(&mut log.connection, &commands, notify).await {
         Ok(outcomes) => {
             metrics::appended(commands.len(), started.elapsed());
-            log.appended.add(commands.len());
+            let others = commands.iter().filter(|command| !hashed_a_password(command)).count();
+            log.appended.add_others(others as u64);
             let mut committed = Vec::new();
             for (Waiting { append, answer }, outcome) in batch.into_iter().zip(outcomes) {
                 if let Outcome::Committed { position } = outcome {

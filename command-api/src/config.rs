@@ -97,7 +97,8 @@ struct NatsArgs {
     #[arg(long, env = "NATS_SUBJECT_PREFIX", default_value = "registrar.events", value_name = "PREFIX")]
     nats_subject_prefix: String,
 
-    /// Copies that the NATS cluster keeps of each event: 1 on a single server, 3 in a cluster.
+    /// Copies that the NATS cluster keeps of each event: 1 on a single server, 3 in a cluster. It says how the stream is made:
+    /// to go from one copy to several, delete the stream, and it is filled again.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1, value_name = "COUNT",
           value_parser = clap::value_parser!(u8).range(1..=5))]
     nats_replicas: u8,
@@ -163,8 +164,8 @@ struct AccountArgs {
           value_parser = clap::value_parser!(u32).range(1..=64))]
     argon2_parallelism: u32,
 
-    /// Threads that hash passwords, beside those that serve. While other commands come in, each rests three times as
-    /// long as it hashes.
+    /// Threads that hash passwords, beside those that serve. While other commands come in, each rests four times as
+    /// long as it hashes, half a second at most.
     #[arg(long, env = "ARGON2_THREADS", default_value_t = 1, value_name = "COUNT",
           value_parser = clap::value_parser!(u8).range(1..=64))]
     argon2_threads: u8,

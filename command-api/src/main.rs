@@ -101,7 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let tail = Tail::default();
     let (appender, appending) = Appender::start(pool.clone(), head, tail.clone());
 
-    let passwords = Passwords::start(config.password_cost, config.password_policy, appender.appended())?;
+    let passwords = Passwords::start(config.password_cost, config.password_policy, &appender.appended())?;
     let (signer, verifier) = keys::start(&config)?;
     let ended = verifier.ended_sessions().clone();
     let health = Arc::new(health(&shutdown, &pool, &bus, &passwords, &ended));

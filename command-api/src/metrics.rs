@@ -19,7 +19,7 @@
 //! | `registrar_mails_waiting` | – | mail that is to be sent |
 
 use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use ops::metrics::Found;
+use ops::metrics::Handles;
 use std::time::Duration;
 
 /// What became of a command.
@@ -47,7 +47,7 @@ impl CommandOutcome {
 }
 
 pub(crate) fn answered(command: &'static str, outcome: CommandOutcome, took: Duration) {
-    static ANSWERED: Found<(&str, CommandOutcome), (Counter, Histogram)> = Found::none();
+    static ANSWERED: Handles<(&str, CommandOutcome), (Counter, Histogram)> = Handles::none();
     let find = |(command, outcome): &(&'static str, CommandOutcome)| {
         let commands = counter!("registrar_commands_total", "command" => *command, "outcome" => outcome.as_str());
         (commands, histogram!("registrar_command_duration_seconds", "command" => *command))

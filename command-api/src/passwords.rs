@@ -94,7 +94,7 @@ pub struct Passwords {
 
 impl Passwords {
     /// Starts the threads, which give way to the commands that are appended.
-    pub fn start(cost: Cost, policy: Policy, appended: Appended) -> Result<Self, StartError> {
+    pub fn start(cost: Cost, policy: Policy, appended: &Appended) -> Result<Self, StartError> {
         let params =
             Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(StartError::Parameters)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -209,7 +209,7 @@ mod tests {
     const GOOD: &str = "quietly herding purple walruses";
 
     fn passwords() -> Passwords {
-        Passwords::start(CHEAP, POLICY, Appended::default()).unwrap()
+        Passwords::start(CHEAP, POLICY, &Appended::default()).unwrap()
     }
 
     #[tokio::test]
@@ -234,7 +234,7 @@ mod tests {
     async fn a_hash_of_another_cost_is_made_anew_when_its_password_is_known() {
         let cheap = passwords();
         let old = cheap.hash(Password::new(GOOD)).await.unwrap();
-        let dearer = Passwords::start(Cost { iterations: 2, ..CHEAP }, POLICY, Appended::default()).unwrap();
+        let dearer = Passwords::start(Cost { iterations: 2, ..CHEAP }, POLICY, &Appended::default()).unwrap();
         let wrong = dearer.verify(Password::new("something else"), Some(old.clone())).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong);
         let verdict = dearer.verify(Password::new(GOOD), Some(old)).await.unwrap();

@@ -24,7 +24,7 @@ pub async fn follow(
 ) -> Result<(), Infallible> {
     let mut follower = Follower { own: Own::new(options), ended, known: 0, fails: false };
     while !stop.is_cancelled() {
-        let pause = follower.advance().await;
+        let Some(pause) = stop.run_until_cancelled(follower.advance()).await else { break };
         stop.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
     Ok(())

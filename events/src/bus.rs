@@ -112,7 +112,7 @@ impl Bus {
                 // The sequence that each publish demands admits no event twice, however late it comes.
                 duplicate_window: DUPLICATES,
                 // What a server that is killed had not written yet is published again from the log, in the same places.
-                // Copies keep what one of them loses; with them the server takes no such wish.
+                // A stream with copies cannot be written so, and none can be changed to or from it.
                 persist_mode: (self.config.replicas == 1).then_some(stream::PersistenceMode::Async),
                 ..stream::Config::default()
             })

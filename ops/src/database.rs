@@ -13,6 +13,7 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
+use self::kept::KEPT_FOR;
 pub use self::{
     kept::{Kept, RESTS_AFTER},
     own::Own,

@@ -1,10 +1,10 @@
 //! What is counted: the Prometheus recorder, what every process measures of itself and of its pools. What it measures of
-//! requests is in `http`, and how metrics with labels are found quickly in `kept`.
+//! requests is in `http`, and how metrics with labels are found quickly in `handles`.
 //!
 //! Metrics of a domain are described and recorded where they happen, with the `metrics` macros; their names begin with
 //! `registrar_`, except those about the process that have names of their own everywhere (`process_*`).
 
-mod found;
+mod handles;
 mod http;
 
 use std::{
@@ -17,7 +17,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
-pub use self::{found::Found, http::HttpMetrics};
+pub use self::{handles::Handles, http::HttpMetrics};
 use crate::shutdown::Shutdown;
 
 /// Histograms in seconds have these bounds, from half a millisecond to ten seconds.
@@ -48,7 +48,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZE_BUCKETS)?
             .add_global_label("service", service)
             .install_recorder()?;
-        found::recorder_is_there();
+        handles::recorder_is_there();
         describe();
         gauge!("registrar_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!("process_start_time_seconds").set(seconds_since_1970());

@@ -31,8 +31,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 const STEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Whoever's batches are this large, or who is so far from the end of the log, does not keep up; such steps take turns.
 const HEAVY_EVENTS: usize = 100;
-/// One who is behind gives way to commands after a step, for so many times as long as it took: the least where there are
-/// processors for both, the most where there never are. No longer than this.
+/// One who is behind gives way to commands after a step, for so many times as long as it took. All together do so for the
+/// longer, the shorter processors are; one who catches up alone, behind whom others wait, does not. No longer than this.
 const YIELD: f64 = 2.0;
 const MOST_YIELD: f64 = 8.0;
 const LONGEST_YIELD: Duration = Duration::from_secs(1);
@@ -74,12 +74,12 @@ impl Turns {
     }
 
     /// For how many times as long as a step one who is behind gives way. A log that does not answer is not busy.
-    async fn look(&self, feed: &Feed) -> f64 {
+    async fn look(&self, feed: &Feed, most: f64) -> f64 {
         let look = timeout(LOOK_BOUND, feed.log().head());
         let Some(Ok(Ok(log_end))) = self.stop.run_until_cancelled(look).await else { return 0.0 };
         let now = Look::at(log_end);
         let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
-        now.yields_since(before)
+        now.yields_since(before, most)
     }
 
     async fn wait(&self, pause: Duration) {
@@ -101,17 +101,17 @@ impl Look {
         Self { at: Instant::now(), log_end, shortage: processor_shortage() }
     }
 
-    /// For how many times as long as a step to give way, by what happened since: not at all to a log that does not grow as
+    /// For how many times as long as a step to give way, at `most`, by what happened since: not at all to a log that does not grow as
     /// commands that come in numbers make it grow; longer where somebody waited for a processor, and much longer where
     /// somebody nearly always did.
-    fn yields_since(self, before: Self) -> f64 {
+    fn yields_since(self, before: Self, most: f64) -> f64 {
         let time = self.at - before.at;
         if !is_busy(self.log_end - before.log_end, time) {
             return 0.0;
         }
         let waited = self.shortage.zip(before.shortage).map(|(now, before)| now.saturating_sub(before));
         let share = waited.unwrap_or_default().as_secs_f64() / time.as_secs_f64().max(f64::EPSILON);
-        YIELD + (MOST_YIELD - YIELD) * share.min(1.0).powi(2)
+        YIELD + (most - YIELD) * share.min(1.0).powi(2)
     }
 }
 
@@ -119,6 +119,7 @@ impl Look {
 struct Pace<'a> {
     turns: &'a Turns,
     feed: &'a Feed,
+    most_yield: f64,
     failures: u32,
     is_behind: bool,
 }
@@ -130,8 +131,8 @@ struct Turn<'a> {
 }
 
 impl<'a> Pace<'a> {
-    const fn new(turns: &'a Turns, feed: &'a Feed) -> Self {
-        Self { turns, feed, failures: 0, is_behind: false }
+    const fn new(turns: &'a Turns, feed: &'a Feed, most_yield: f64) -> Self {
+        Self { turns, feed, most_yield, failures: 0, is_behind: false }
     }
 
     async fn next(&self) -> Turn<'a> {
@@ -147,7 +148,7 @@ impl<'a> Pace<'a> {
         let took = turn.begun.elapsed();
         let pause = match turn.permit {
             // Commands that come in while this is behind go first, and have more of the time.
-            Some(_) => took.mul_f64(self.turns.look(self.feed).await).min(LONGEST_YIELD),
+            Some(_) => took.mul_f64(self.turns.look(self.feed, self.most_yield).await).min(LONGEST_YIELD),
             None if !self.is_behind => STEP_INTERVAL.saturating_sub(took),
             _ => Duration::ZERO,
         };
@@ -176,7 +177,7 @@ pub(crate) async fn drive(runners: Vec<Runner>, feed: Feed, mut lockstep: Lockst
         }
     };
     go_alone(&mut alone, runners);
-    let mut pace = Pace::new(&turns, &feed);
+    let mut pace = Pace::new(&turns, &feed, MOST_YIELD);
     while !turns.stop.is_cancelled() {
         while let Some(caught_up) = alone.try_join_next() {
             lockstep.admit(unwind(caught_up));
@@ -247,7 +248,7 @@ async fn catch_up(mut runner: Runner, feed: Feed, turns: Turns) -> Runner {
 }
 
 async fn apply_until_level(runner: &mut Runner, feed: &Feed, turns: &Turns) {
-    let mut pace = Pace::new(turns, feed);
+    let mut pace = Pace::new(turns, feed, YIELD);
     while !turns.stop.is_cancelled() {
         let turn = pace.next().await;
         match runner.step().await {
@@ -301,7 +302,7 @@ mod tests {
         let before = Look { at: Instant::now(), log_end: 0, shortage: Some(Duration::from_secs(7)) };
         let yields = |log_end, waited_ms| {
             let shortage = before.shortage.map(|shortage| shortage + Duration::from_millis(waited_ms));
-            Look { at: before.at + Duration::from_secs(1), log_end, shortage }.yields_since(before)
+            Look { at: before.at + Duration::from_secs(1), log_end, shortage }.yields_since(before, MOST_YIELD)
         };
         let is = |yields: f64, expected: f64| assert!((yields - expected).abs() < 1e-9, "{yields}, not {expected}");
         is(yields(10, 1_000), 0.0);
@@ -311,7 +312,7 @@ mod tests {
         // More than the time that passed, by the clocks' differences; and a kernel that does not tell.
         is(yields(1_000, 1_100), MOST_YIELD);
         let untold = Look { at: before.at + Duration::from_secs(1), log_end: 1_000, shortage: None };
-        is(untold.yields_since(before), YIELD);
+        is(untold.yields_since(before, MOST_YIELD), YIELD);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! How short processors are on this machine, as Linux tells it (Pressure Stall Information, `/proc/pressure/cpu`).
+//! How short processors are on this machine, as Linux tells it (Pressure Stall Information, `/proc/pressure/cpu`): the whole
+//! machine, not this container alone, since whoever serves commands here may be in another. Of other machines it says nothing.
 
 use std::{fs, time::Duration};
 

@@ -29,7 +29,8 @@ pub async fn follow(
     let mut known = 0;
     let mut fails = false;
     while !stop.is_cancelled() {
-        let pause = match read(&mut own, &ended, known).await {
+        let Some(read) = stop.run_until_cancelled(read(&mut own, &ended, known)).await else { break };
+        let pause = match read {
             Ok(heard) => {
                 known = heard.last;
                 fails = false;

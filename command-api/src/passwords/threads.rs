@@ -6,7 +6,7 @@ use crate::{appender::Appended, metrics};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -17,12 +17,12 @@ use tokio::sync::oneshot;
 /// How much threads that hash give way to threads that serve (nice(2)): a tenth of a processor that both want.
 #[cfg(target_os = "linux")]
 const GIVES_WAY: i32 = 10;
-/// While other commands come in, a thread rests after a password for so many times as long as that took, and no longer
-/// than this: a processor is kept from them for a quarter of the time at most.
-const REST: u32 = 3;
+/// While other commands come in, a thread rests after a password for so many times as long as that took: of a processor,
+/// it takes a fifth of the time from them. No longer than this, which a hash of an older system may come to.
+const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_millis(500);
-/// So many other commands since the last password are others that come in.
-const OTHERS: u64 = 2;
+/// Others come in when there are so many a second.
+const BUSY_COMMANDS: u64 = 50;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -36,12 +36,12 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Starts so many threads, for whom so many jobs may wait.
-    pub(super) fn start(threads: usize, queue: usize, appended: Appended) -> std::io::Result<Self> {
+    pub(super) fn start(threads: usize, queue: usize, appended: &Appended) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel::<Job>(queue);
-        let (waiting, traffic) = (Arc::new(Mutex::new(waiting)), Arc::new(Traffic::new(appended)));
+        let waiting = Arc::new(Mutex::new(waiting));
         for number in 1..=threads {
-            let (waiting, traffic) = (Arc::clone(&waiting), Arc::clone(&traffic));
-            thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting, &traffic))?;
+            let (waiting, appended) = (Arc::clone(&waiting), appended.clone());
+            thread::Builder::new().name(format!("argon2-{number}")).spawn(move || work(&waiting, &appended))?;
         }
         Ok(Self { jobs, waiting: Arc::default(), queue })
     }
@@ -96,64 +96,30 @@ impl Drop for Waiting {
 }
 
 /// Takes one job after the other until nobody can send any more.
-fn work(waiting: &Mutex<Receiver<Job>>, traffic: &Traffic) {
+fn work(waiting: &Mutex<Receiver<Job>>, appended: &Appended) {
     // On Linux this is of the thread alone; elsewhere it would slow the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(GIVES_WAY) {
         tracing::debug!(%error, "a thread that hashes passwords has the priority of all others");
     }
-    let mut seen = traffic.look();
+    let (mut seen, mut at) = (appended.others(), Instant::now());
     loop {
         // The lock is held while waiting and not while working. A poisoned one guards nothing that could be broken.
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         let started = Instant::now();
         job();
-        let took = started.elapsed();
-        traffic.hashed();
-        let now = traffic.look();
-        thread::sleep(rest(now.others_since(seen), took));
-        seen = now;
+        let (now, others) = (Instant::now(), appended.others());
+        thread::sleep(rest(others - seen, now - at, now - started));
+        (seen, at) = (others, now);
     }
 }
 
-/// How long to rest after a password that took so long, while so many other commands came in.
-fn rest(others: u64, took: Duration) -> Duration {
-    if others >= OTHERS { (took * REST).min(LONGEST_REST) } else { Duration::ZERO }
-}
-
-/// What commands come in, beside those that a password is hashed for.
-struct Traffic {
-    appended: Appended,
-    hashed: AtomicU64,
-}
-
-/// Counts, from the beginning of the process to one moment.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    appended: u64,
-    hashed: u64,
-}
-
-impl Traffic {
-    fn new(appended: Appended) -> Self {
-        Self { appended, hashed: AtomicU64::new(0) }
-    }
-
-    fn hashed(&self) {
-        self.hashed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn look(&self) -> Look {
-        Look { appended: self.appended.count(), hashed: self.hashed.load(Ordering::Relaxed) }
-    }
-}
-
-impl Look {
-    /// The commands since then that no password was hashed for: most passwords lead to one command.
-    fn others_since(self, before: Self) -> u64 {
-        (self.appended - before.appended).saturating_sub(self.hashed - before.hashed)
-    }
+/// How long to rest after a password that took so long, where so many other commands came in since the one before, which
+/// was so long ago.
+fn rest(others: u64, since: Duration, took: Duration) -> Duration {
+    let is_busy = u128::from(others) * 1_000 >= u128::from(BUSY_COMMANDS) * since.as_millis();
+    if is_busy && others > 0 { (took * REST).min(LONGEST_REST) } else { Duration::ZERO }
 }
 
 #[cfg(test)]
@@ -162,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
-        let threads = Threads::start(1, 1, Appended::default()).unwrap();
+        let threads = Threads::start(1, 1, &Appended::default()).unwrap();
         let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
         let (go_on, wait) = std::sync::mpsc::channel::<()>();
         let blocking = threads.clone();
@@ -186,25 +152,35 @@ mod tests {
     }
 
     #[test]
-    fn others_are_the_commands_that_no_password_was_hashed_for() {
-        let appended = Appended::default();
-        let traffic = Traffic::new(appended.clone());
-        let before = traffic.look();
-        traffic.hashed();
-        appended.add(1);
-        assert_eq!(traffic.look().others_since(before), 0);
-        appended.add(3);
-        assert_eq!(traffic.look().others_since(before), 3);
-        // Passwords that were wrong lead to no command.
-        let before = traffic.look();
-        traffic.hashed();
-        assert_eq!(traffic.look().others_since(before), 0);
-    }
-
-    #[test]
     fn a_thread_rests_while_others_come_in_and_never_for_long() {
         let took = Duration::from_millis(14);
-        assert_eq!([rest(0, took), rest(1, took), rest(2, took)], [Duration::ZERO, Duration::ZERO, took * 3]);
-        assert_eq!(rest(9, Duration::from_secs(9)), LONGEST_REST);
+        assert_eq!(
+            [rest(0, took, took), rest(1, took, took), rest(3, took, took)],
+            [Duration::ZERO, took * 4, took * 4]
+        );
+        assert_eq!(rest(9, took, Duration::from_secs(9)), LONGEST_REST);
+        // A few in a long time are not many.
+        assert_eq!(rest(49, Duration::from_secs(1), took), Duration::ZERO);
+        assert_eq!(rest(3, Duration::from_hours(1), took), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn between_two_passwords_a_thread_rests_while_others_come_in() {
+        let appended = Appended::default();
+        let threads = Threads::start(1, 1, &appended).unwrap();
+        let hash = |others: u64| {
+            let appended = appended.clone();
+            move || {
+                appended.add_others(others);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(20) {
+                    std::hint::spin_loop();
+                }
+            }
+        };
+        let begun = Instant::now();
+        threads.run(hash(1_000)).await.unwrap();
+        threads.run(hash(0)).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(20 + 4 * 20 + 20), "{:?}", begun.elapsed());
     }
 }

@@ -102,6 +102,15 @@ async fn every_position_is_published_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_stream_without_copies_is_written_behind() {
+    let world = World::new().await;
+    drain(&mut world.relay()).await;
+    let stream = world.stream.jetstream().await.get_stream(&world.stream.name).await.unwrap();
+    let mode = stream.cached_info().config.persist_mode;
+    assert_eq!(mode, Some(async_nats::jetstream::stream::PersistenceMode::Async));
+}
+
+#[tokio::test]
 async fn a_deleted_stream_is_filled_again_from_the_log() {
     let world = World::new().await;
     let mut relay = world.relay();

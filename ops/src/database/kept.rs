@@ -7,7 +7,7 @@ use sqlx::{PgPool, Postgres, pool::PoolConnection};
 /// One that nobody has used for so long goes back: the pool asks whether it is still there.
 pub const RESTS_AFTER: Duration = Duration::from_millis(500);
 /// After so long it goes back though it is in use, since the pool lets no connection grow old.
-const KEPT_FOR: Duration = Duration::from_mins(10);
+pub(super) const KEPT_FOR: Duration = Duration::from_mins(10);
 /// Of a pool with fewer connections none is kept: others would wait for it.
 const ROOM: u32 = 8;
 

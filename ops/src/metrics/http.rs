@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use super::Found;
+use super::Handles;
 
-static IN_FLIGHT: Found<(), Gauge> = Found::none();
-static ANSWERED: Found<(&'static str, String, u16), (Counter, Histogram)> = Found::none();
+static IN_FLIGHT: Handles<(), Gauge> = Handles::none();
+static ANSWERED: Handles<(&'static str, String, u16), (Counter, Histogram)> = Handles::none();
 
 /// What is measured of each request, from its arrival to its answer.
 #[derive(Debug)]

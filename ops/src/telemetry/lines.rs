@@ -38,14 +38,12 @@ impl Lines {
 
     fn add(&self, line: &[u8], is_urgent: bool, to: &mut impl Write) -> io::Result<()> {
         let mut text = self.lock();
-        if text.len() + line.len() > FULL {
-            write_all(&mut text, to)?;
-        }
+        let before = if text.len() + line.len() > FULL { write_all(&mut text, to) } else { Ok(()) };
         if text.is_empty() && !is_urgent {
             self.begun.notify_one();
         }
         text.extend_from_slice(line);
-        if is_urgent { write_all(&mut text, to) } else { Ok(()) }
+        if is_urgent { before.and(write_all(&mut text, to)) } else { before }
     }
 
     fn flush(&self, to: &mut impl Write) -> io::Result<()> {
@@ -100,8 +98,13 @@ impl<'a> MakeWriter<'a> for Output {
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        Line { is_urgent: *metadata.level() <= Level::WARN }
+        Line { is_urgent: is_urgent(*metadata.level()) }
     }
+}
+
+/// Warnings and errors wait for nobody.
+fn is_urgent(level: Level) -> bool {
+    level <= Level::WARN
 }
 
 impl Write for Line {
@@ -133,6 +136,23 @@ mod tests {
         lines.add(b"four\n", false, &mut written).unwrap();
         lines.flush(&mut written).unwrap();
         assert_eq!(written, b"one\ntwo\nthree\nfour\n");
+    }
+
+    #[test]
+    fn warnings_and_errors_alone_are_urgent() {
+        assert_eq!([Level::ERROR, Level::WARN].map(is_urgent), [true; 2]);
+        assert_eq!([Level::INFO, Level::DEBUG, Level::TRACE].map(is_urgent), [false; 3]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_takes_no_later_line_with_it() {
+        let (lines, mut written) = (lines(), Vec::new());
+        let old = vec![b'x'; FULL];
+        lines.add(&old, false, &mut written).unwrap();
+        let mut nowhere: &mut [u8] = &mut [];
+        assert!(lines.add(b"new\n", false, &mut nowhere).is_err());
+        lines.flush(&mut written).unwrap();
+        assert_eq!(written, b"new\n");
     }
 
     #[test]

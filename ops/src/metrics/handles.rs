@@ -18,9 +18,9 @@ pub(super) fn recorder_is_there() {
 
 /// Metrics of one kind, by what their labels say. There are as many as were asked for, so labels need bounds, as they do
 /// anyway. For a `static`.
-pub struct Found<K, M>(LazyLock<HashMap<K, M>>);
+pub struct Handles<K, M>(LazyLock<HashMap<K, M>>);
 
-impl<K: Hash + Eq, M> Found<K, M> {
+impl<K: Hash + Eq, M> Handles<K, M> {
     /// None yet.
     #[must_use]
     pub const fn none() -> Self {
@@ -41,8 +41,8 @@ impl<K: Hash + Eq, M> Found<K, M> {
     }
 }
 
-impl<K, M> std::fmt::Debug for Found<K, M> {
+impl<K, M> std::fmt::Debug for Handles<K, M> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Found").finish_non_exhaustive()
+        formatter.debug_struct("Handles").finish_non_exhaustive()
     }
 }
