@@ -101,9 +101,9 @@ impl Look {
         Self { at: Instant::now(), log_end, shortage: processor_shortage() }
     }
 
-    /// For how many times as long as a step to give way, at `most`, by what happened since: not at all to a log that does not grow as
-    /// commands that come in numbers make it grow; longer where somebody waited for a processor, and much longer where
-    /// somebody nearly always did.
+    /// For how many times as long as a step to give way, at `most`, by what happened since: not at all to a log that does
+    /// not grow as commands that come in numbers make it grow; longer where somebody waited for a processor, and much longer
+    /// where somebody nearly always did.
     fn yields_since(self, before: Self, most: f64) -> f64 {
         let time = self.at - before.at;
         if !is_busy(self.log_end - before.log_end, time) {
