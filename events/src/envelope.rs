@@ -143,10 +143,13 @@ impl Place {
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        // What is at hand need not be read back.
-        let members =
-            if metadata.occurred_at.is_none() { Members::Typed(metadata) } else { recorded.metadata.members() };
-        recorded.leaf_hash = recorded.hash(&members, recorded.data.get()).map_err(LogError::Canonical)?;
+        let hash = if metadata.occurred_at.is_none() {
+            // What is at hand need not be read back.
+            recorded.hash(|name| metadata.member(name), recorded.data.get())
+        } else {
+            recorded.stored_hash(recorded.data.get())
+        };
+        recorded.leaf_hash = hash.map_err(LogError::Canonical)?;
         Ok(recorded)
     }
 }
@@ -168,6 +171,19 @@ impl Metadata {
     }
 }
 
+impl Members<'_> {
+    /// A member of an event's metadata, as it stands in the stored text.
+    pub(crate) fn member(&self, name: &str) -> Option<Member<'_>> {
+        match self {
+            Members::Texts(texts) => texts.get(name).map(|text| Member::Text((*text).into())),
+            Members::Values(values) => values.get(name).map(|value| match value.as_str() {
+                Some(text) => Member::Text(text.into()),
+                None => Member::Json(value),
+            }),
+        }
+    }
+}
+
 /// One member of an event's CloudEvents JSON.
 #[derive(Debug, Clone)]
 pub(crate) enum Member<'a> {
@@ -182,18 +198,13 @@ pub(crate) enum Member<'a> {
 impl Recorded {
     /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
     /// as a header has it; JSON has it without `ce-`. Names there have no underscores. It is all that is known of the event
-    /// but its position, which is its place in the log and in the tree. `metadata` are the event's own.
-    pub(crate) fn members<'a>(&'a self, metadata: &'a Members<'a>) -> impl Iterator<Item = (&'static str, Member<'a>)> {
+    /// but its position, which is its place in the log and in the tree. `caused` finds a member of the event's own metadata.
+    pub(crate) fn members<'a>(
+        &'a self,
+        caused: impl Fn(&str) -> Option<Member<'a>>,
+    ) -> impl Iterator<Item = (&'static str, Member<'a>)> {
         let text = |text: &'a str| Some(Member::Text(text.into()));
         let made = |parts: &[&str]| Some(Member::Text(parts.concat().into()));
-        let caused = |name| match metadata {
-            Members::Texts(texts) => texts.get(name).copied().and_then(text),
-            Members::Values(values) => Some(values.get(name)?).map(|value| match value.as_str() {
-                Some(text) => Member::Text(text.into()),
-                None => Member::Json(value),
-            }),
-            Members::Typed(metadata) => metadata.member(name),
-        };
         let recorded_at = timestamp(self.recorded_at);
         let (mut stream_id, mut tenant_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
         let stream_id: &str = self.stream.id.hyphenated().encode_lower(&mut stream_id);
@@ -227,7 +238,7 @@ impl Recorded {
     /// The event as CloudEvents JSON.
     pub fn cloud_event(&self) -> Value {
         let metadata = self.metadata.members();
-        let members = self.members(&metadata).map(|(name, member)| {
+        let members = self.members(|name| metadata.member(name)).map(|(name, member)| {
             let value = match member {
                 Member::Text(text) => text.into(),
                 Member::Id(id) => id.to_string().into(),
@@ -240,12 +251,16 @@ impl Recorded {
         Value::Object(members.collect::<Map<_, _>>())
     }
 
-    /// What [`leaf_hash`] makes of the event, without building its JSON. `metadata` and `data` are its own, the latter in
-    /// canonical form.
-    fn hash(&self, metadata: &Members<'_>, data: &str) -> Result<[u8; 32], serde_json::Error> {
+    /// What [`leaf_hash`] makes of the event, without building its JSON. `caused` finds a member of its own metadata; `data`
+    /// are its own in canonical form.
+    fn hash<'a>(
+        &'a self,
+        caused: impl Fn(&str) -> Option<Member<'a>>,
+        data: &str,
+    ) -> Result<[u8; 32], serde_json::Error> {
         let mut canonical = Vec::with_capacity(1024);
         canonical.extend_from_slice(b"\0{");
-        for (place, (name, member)) in self.members(metadata).enumerate() {
+        for (place, (name, member)) in self.members(caused).enumerate() {
             if place > 0 {
                 canonical.push(b',');
             }
@@ -265,11 +280,17 @@ impl Recorded {
         Ok(Sha256::digest(canonical).into())
     }
 
+    /// The same by the metadata as they are stored.
+    fn stored_hash(&self, data: &str) -> Result<[u8; 32], serde_json::Error> {
+        let metadata = self.metadata.members();
+        self.hash(|name| metadata.member(name), data)
+    }
+
     fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
         let mut data = Vec::new();
         write_canonical(&self.data.value(), &mut data)?;
         let data = String::from_utf8(data).map_err(serde::ser::Error::custom)?;
-        self.hash(&self.metadata.members(), &data)
+        self.stored_hash(&data)
     }
 
     /// The stored hash in hexadecimal.
@@ -376,6 +397,24 @@ pub fn feed_line(recorded: &Recorded) -> Value {
 }
 
 #[cfg(test)]
+impl Metadata {
+    /// All that there are, but for `occurred_at`.
+    pub(crate) fn with_all_but_time() -> Self {
+        Self {
+            actor_id: Some(AccountId::new(Uuid::from_u128(3))),
+            actor_role: Some(Role::Superadmin),
+            actor_tenant_id: Some(TenantId::new(Uuid::from_u128(4))),
+            causation_id: Some(Uuid::from_u128(6)),
+            correlation_id: Uuid::from_u128(5),
+            imported: Some("\"older\" system".to_owned()),
+            occurred_at: None,
+            session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tenant::DEFAULT_TENANT;
@@ -383,15 +422,8 @@ mod tests {
     #[test]
     fn what_is_recorded_is_hashed_as_it_is_stored() {
         let all = || Metadata {
-            actor_id: Some(AccountId::new(Uuid::from_u128(3))),
-            actor_role: Some(Role::Superadmin),
-            actor_tenant_id: Some(TenantId::new(Uuid::from_u128(4))),
-            causation_id: Some(Uuid::from_u128(6)),
-            correlation_id: Uuid::from_u128(5),
             imported: Some("\"older\" \u{1f600}\u{1} system".to_owned()),
-            occurred_at: None,
-            session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            ..Metadata::with_all_but_time()
         };
         let event =
             Event::Category(crate::category::CategoryEvent::Created { name: "x".to_owned(), description: None });

@@ -1,7 +1,6 @@
 //! JSON as its text. Most of what is stored and sent on is never looked into: reading it would only be undone by writing
 //! it again.
 
-use crate::Metadata;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny, ser::Error as _};
 use serde_json::{Map, Value};
 use sqlx::{
@@ -26,8 +25,6 @@ pub(crate) enum Members<'a> {
     Texts(BTreeMap<&'a str, &'a str>),
     /// Whatever they are.
     Values(Map<String, Value>),
-    /// Those of an event that is being made.
-    Typed(&'a Metadata),
 }
 
 impl Json {

@@ -41,7 +41,7 @@ pub(super) fn subject(prefix: &str, event: &Recorded) -> String {
 pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
     let mut headers = HeaderMap::new();
     let metadata = event.metadata.members();
-    for (name, member) in event.members(&metadata) {
+    for (name, member) in event.members(|name| metadata.member(name)) {
         let name = HeaderName::from_static(name);
         match member {
             Member::Text(text) => headers.insert(name, text.into_owned()),
@@ -111,30 +111,14 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Event, Metadata, Role,
-        category::CategoryEvent,
-        envelope::Place,
-        ids::{AccountId, AuthSessionId},
-        tenant::DEFAULT_TENANT,
-    };
+    use crate::{Event, Metadata, category::CategoryEvent, envelope::Place, tenant::DEFAULT_TENANT};
     use chrono::TimeDelta;
     use uuid::Uuid;
 
     /// With all metadata that there are, or with what there always is.
     fn recorded(with_all: bool) -> Recorded {
         let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
-        let all = || Metadata {
-            actor_id: Some(AccountId::new(Uuid::from_u128(3))),
-            actor_role: Some(Role::Superadmin),
-            actor_tenant_id: Some(TenantId::new(Uuid::from_u128(4))),
-            causation_id: Some(Uuid::from_u128(6)),
-            correlation_id: Uuid::from_u128(5),
-            imported: Some("\"older\" system".to_owned()),
-            occurred_at: Some(at - TimeDelta::days(9)),
-            session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        };
+        let all = || Metadata { occurred_at: Some(at - TimeDelta::days(9)), ..Metadata::with_all_but_time() };
         let metadata = if with_all { all() } else { Metadata::default() };
         let event = Event::Category(CategoryEvent::Created { name: "Größe".to_owned(), description: None });
         let stream = StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) };
