@@ -175,7 +175,7 @@ impl Touched {
 fn names_of(command: &Append) -> Vec<Vec<u8>> {
     let claims = command.side.claims.iter().map(|claim| claim.digest.clone());
     let releases = command.side.releases.iter().map(|(_, digest)| digest.clone());
-    let request = command.idempotency.iter().map(|key| [key.actor_id.as_bytes(), key.key.as_bytes()].concat());
+    let request = command.idempotency.iter().map(|request| request.request_id.as_bytes().to_vec());
     // Whoever begins a session and whoever ends all of them do not meet in one batch.
     let begun = command.side.sessions.iter().map(|session| session.account_id);
     let known = command.side.known_sessions.iter().map(|(account_id, _)| *account_id);
@@ -224,7 +224,7 @@ async fn append(log: &mut Log, batch: Vec<Waiting>) {
 /// The connection is kept where all went well; else the pool finds out what is left of it.
 async fn write(kept: &mut Kept, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
     let mut connection = kept.take().await?;
-    let outcomes = log::append(&mut *connection, commands, notify).await?;
+    let outcomes = log::append(&mut connection, commands, notify).await?;
     kept.keep(connection);
     Ok(outcomes)
 }
@@ -239,9 +239,9 @@ fn placed(events: Vec<Recorded>, position: i64) -> impl Iterator<Item = Recorded
 mod tests {
     use super::*;
     use events::{
-        Event, Metadata, Place, StreamRef,
+        Event, Json, Metadata, Place, StreamRef,
         category::CategoryEvent,
-        log::{Claim, Idempotency, Side},
+        log::{Claim, Idempotency, Side, request_id},
         tenant::DEFAULT_TENANT,
     };
 
@@ -269,10 +269,9 @@ mod tests {
 
     fn with_key(key: &str) -> Append {
         let idempotency = Idempotency {
-            actor_id: Uuid::nil(),
-            key: key.to_owned(),
+            request_id: request_id(DEFAULT_TENANT, Uuid::nil(), key),
             request_hash: [0; 32],
-            response: serde_json::Value::Null,
+            response: Json::of(&()).unwrap(),
         };
         Append { idempotency: Some(idempotency), ..command(&[], &[]) }
     }

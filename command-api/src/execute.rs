@@ -25,7 +25,7 @@ use crate::{
 use cache::Cache;
 use context::InFlight;
 use events::{
-    Aggregate,
+    Aggregate, Json,
     ids::AccountId,
     log::{Idempotency, LogError, LogReader, Outcome, bounded},
 };
@@ -138,8 +138,9 @@ impl Executor {
     where
         D: for<'w> Fn(&'w mut Work<'a>) -> Deciding<'w> + Sync,
     {
-        let _in_flight = match &context.idempotency {
-            Some(key) => Some(self.0.in_flight.enter(context, key).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),
+        let request = Request::of(context);
+        let _in_flight = match &request {
+            Some(request) => Some(self.0.in_flight.enter(request.id).ok_or(problem::IDEMPOTENCY_IN_FLIGHT)?),
             None => None,
         };
         let mut trust_cache = true;
@@ -151,9 +152,9 @@ impl Executor {
                     trust_cache = false;
                     continue;
                 }
-                Err(refusal) => return self.find_replay(context).await?.ok_or(refusal),
+                Err(refusal) => return self.find_replay(request).await?.ok_or(refusal),
             };
-            match self.append(context, work, reply).await? {
+            match self.append(request, work, reply).await? {
                 Appended::Answer(answer) => return Ok(answer),
                 Appended::Moved => {
                     metrics::retried(command);
@@ -164,15 +165,13 @@ impl Executor {
         Err(problem::CONFLICT.into())
     }
 
-    async fn append(&self, context: &Context, work: Work<'_>, reply: Reply) -> Result<Appended, Problem> {
+    async fn append(&self, request: Option<Request>, work: Work<'_>, reply: Reply) -> Result<Appended, Problem> {
         let mut finished = work.finish().await.map_err(|error| failed(&error))?;
         let version = finished.version_of(reply.stream());
-        finished.append.idempotency = context.idempotency.as_ref().map(|key| Idempotency {
-            actor_id: context.actor_or_nil(),
-            key: key.key.clone(),
-            request_hash: key.request_hash,
-            response: reply.to_record(version),
-        });
+        if let Some(Request { id, hash }) = request {
+            let response = reply.to_record(version).map_err(|error| Problem::internal(&error))?;
+            finished.append.idempotency = Some(Idempotency { request_id: id, request_hash: hash, response });
+        }
         let taken = std::mem::take(&mut finished.taken);
         match self.0.appender.append(finished.append).await {
             Ok(Outcome::Committed { position }) => {
@@ -185,7 +184,7 @@ impl Executor {
             Ok(Outcome::Conflict) => Ok(Appended::Moved),
             Ok(Outcome::Taken { claim }) => Err(taken.into_iter().nth(claim).unwrap_or(problem::CONFLICT.into())),
             Ok(Outcome::Replayed) => {
-                self.find_replay(context).await?.map(Appended::Answer).ok_or_else(|| problem::CONFLICT.into())
+                self.find_replay(request).await?.map(Appended::Answer).ok_or_else(|| problem::CONFLICT.into())
             }
             Err(AppendError::Stopping) => Err(Problem::unavailable("This process is stopping.", RETRY_AFTER)),
             Err(AppendError::Log(error)) => Err(failed(&error)),
@@ -193,26 +192,37 @@ impl Executor {
     }
 
     /// The first answer to this request, where it was answered before.
-    async fn find_replay(&self, context: &Context) -> Result<Option<Answer>, Problem> {
-        let Some(key) = &context.idempotency else { return Ok(None) };
+    async fn find_replay(&self, request: Option<Request>) -> Result<Option<Answer>, Problem> {
+        let Some(request) = request else { return Ok(None) };
         let found = sqlx::query!(
-            "select request_hash, response, position
-             from log.idempotency
-             where tenant_id = $1
-               and actor_id = $2
-               and key = $3",
-            context.tenant_id.as_uuid(),
-            context.actor_or_nil(),
-            key.key,
+            r#"select request_hash, response as "response: Json", position
+               from log.idempotency
+               where request_id = $1"#,
+            request.id,
         )
         .fetch_optional(self.0.log.pool());
         match bounded(found).await? {
             None => Ok(None),
-            Some(first) if first.request_hash == key.request_hash => {
-                Ok(Some(Answer::replayed(&first.response, first.position)))
+            Some(first) if first.request_hash == request.hash => {
+                let answer = Answer::replayed(&first.response, first.position);
+                Ok(Some(answer.map_err(|error| Problem::internal(&error))?))
             }
             Some(_) => Err(problem::IDEMPOTENCY_KEY_REUSED.into()),
         }
+    }
+}
+
+/// A request that is carried out once.
+#[derive(Clone, Copy)]
+struct Request {
+    id: Uuid,
+    hash: [u8; 32],
+}
+
+impl Request {
+    /// None where it came without a key.
+    fn of(context: &Context) -> Option<Self> {
+        Some(Self { id: context.request_id()?, hash: context.idempotency.as_ref()?.request_hash })
     }
 }
 
@@ -233,12 +243,5 @@ fn failed(error: &LogError) -> Problem {
         )
     } else {
         Problem::internal(error)
-    }
-}
-
-impl Context {
-    /// Who asks, for keys that hold a UUID: nil stands for whoever did not sign in.
-    fn actor_or_nil(&self) -> Uuid {
-        self.actor.as_ref().map_or(Uuid::nil(), |actor| actor.account_id.as_uuid())
     }
 }

@@ -12,14 +12,12 @@ create table log.claims (
 
 -- The first answer to a request that carried an Idempotency-Key, to be given again.
 create table log.idempotency (
-    tenant_id uuid not null,
-    actor_id uuid not null,
-    key text not null,
+    -- A digest of the tenant, of who asked and of the key, which is compared in one step and tells nothing of them.
+    request_id uuid primary key,
     request_hash bytea not null check (octet_length(request_hash) = 32),
-    response jsonb not null,
+    response json not null,
     position bigint not null,
-    created_at timestamptz not null,
-    primary key (tenant_id, actor_id, key)
+    created_at timestamptz not null
 );
 
 -- Each person's own key, wrapped by the master key. Deleting the row erases the person.

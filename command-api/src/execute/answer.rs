@@ -1,11 +1,14 @@
 //! What a command answers: which thing it was about, how far it got, and what the route adds.
 
 use axum::{
-    Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use events::Json;
+use ops::problem::Problem;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// What a decision wants to answer, before the log has said at which position.
@@ -15,8 +18,41 @@ pub struct Reply {
     id: Uuid,
     stream: Uuid,
     location: Option<String>,
-    extra: Map<String, Value>,
-    secret: Map<String, Value>,
+    extra: Members,
+    secret: Members,
+}
+
+/// What a route adds to the body, in its order.
+#[derive(Debug, Clone, Default)]
+struct Members(Vec<(Cow<'static, str>, Value)>);
+
+impl Members {
+    fn find(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Map::deserialize(deserializer)?.into_iter();
+        Ok(Self(members.map(|(name, value)| (name.into(), value)).collect()))
+    }
+}
+
+/// What a replay needs; no secret is in it.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    status: u16,
+    id: Uuid,
+    version: i64,
+    location: Option<Cow<'a, str>>,
+    extra: Cow<'a, Members>,
 }
 
 impl Reply {
@@ -33,7 +69,14 @@ impl Reply {
     /// 200: done, with the thing of this id.
     pub fn ok(id: impl Into<Uuid>) -> Self {
         let id = id.into();
-        Self { status: StatusCode::OK, id, stream: id, location: None, extra: Map::new(), secret: Map::new() }
+        Self {
+            status: StatusCode::OK,
+            id,
+            stream: id,
+            location: None,
+            extra: Members::default(),
+            secret: Members::default(),
+        }
     }
 
     /// Names the stream whose version is answered, where the id is not the stream's.
@@ -45,33 +88,38 @@ impl Reply {
 
     /// Adds a member to the body.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extra.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.extra.0.push((name.into(), value.into()));
         self
     }
 
     /// Adds a member that is shown once: a replay of the request answers null in its place.
     #[must_use]
-    pub fn with_secret(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extra.insert(name.to_owned(), Value::Null);
-        self.secret.insert(name.to_owned(), value.into());
-        self
+    pub fn with_secret(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.secret.0.push((name.into(), value.into()));
+        self.with(name, Value::Null)
     }
 
     pub(super) const fn stream(&self) -> Uuid {
         self.stream
     }
 
-    /// What a replay needs; no secret is in it.
-    pub(super) fn to_record(&self, version: i64) -> Value {
-        json!({
-            "status": self.status.as_u16(), "id": self.id, "version": version,
-            "location": self.location, "extra": self.extra,
+    /// What is remembered, to be given again.
+    pub(super) fn to_record(&self, version: i64) -> Result<Json, serde_json::Error> {
+        Json::of(&Record {
+            status: self.status.as_u16(),
+            id: self.id,
+            version,
+            location: self.location.as_deref().map(Cow::from),
+            extra: Cow::Borrowed(&self.extra),
         })
     }
 
     pub(super) fn answer(mut self, version: i64, position: i64) -> Answer {
-        self.extra.append(&mut self.secret);
+        for (name, value) in self.secret.0 {
+            self.extra.0.retain(|(known, _)| *known != name);
+            self.extra.0.push((name, value));
+        }
         Answer {
             status: self.status,
             id: self.id,
@@ -92,26 +140,32 @@ pub struct Answer {
     version: i64,
     position: i64,
     location: Option<String>,
-    extra: Map<String, Value>,
+    extra: Members,
     replayed: bool,
 }
 
+/// An answer's body.
+#[derive(Serialize)]
+struct Body<'a> {
+    id: Uuid,
+    version: i64,
+    position: i64,
+    #[serde(flatten)]
+    extra: &'a Members,
+}
+
 impl Answer {
-    pub(super) fn replayed(record: &Value, position: i64) -> Self {
-        let text = |name: &str| record.get(name).and_then(Value::as_str);
-        let number = |name: &str| record.get(name).and_then(Value::as_i64);
-        Self {
-            status: number("status")
-                .and_then(|status| u16::try_from(status).ok())
-                .and_then(|status| StatusCode::from_u16(status).ok())
-                .unwrap_or(StatusCode::OK),
-            id: text("id").and_then(|id| id.parse().ok()).unwrap_or_default(),
-            version: number("version").unwrap_or_default(),
+    pub(super) fn replayed(record: &Json, position: i64) -> Result<Self, serde_json::Error> {
+        let Record { status, id, version, location, extra } = serde_json::from_str(record.get())?;
+        Ok(Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
+            id,
+            version,
             position,
-            location: text("location").map(str::to_owned),
-            extra: record.get("extra").and_then(Value::as_object).cloned().unwrap_or_default(),
+            location: location.map(Cow::into_owned),
+            extra: extra.into_owned(),
             replayed: true,
-        }
+        })
     }
 
     /// The position that the command reached; whoever reads from there on sees it.
@@ -131,7 +185,7 @@ impl Answer {
 
     /// A member that the decision added to the body.
     pub fn member(&self, name: &str) -> Option<&Value> {
-        self.extra.get(name)
+        self.extra.find(name)
     }
 
     /// Whether this is the first answer given again.
@@ -140,9 +194,14 @@ impl Answer {
     }
 
     /// The headers that every command answers with, around a body of the handler's own.
-    pub fn into_response_with(self, body: &Value) -> Response {
-        let mut response = (self.status, Json(body)).into_response();
+    pub fn into_response_with(self, body: &impl Serialize) -> Response {
+        let mut text = Vec::with_capacity(256);
+        if let Err(error) = serde_json::to_writer(&mut text, body) {
+            return Problem::internal(&error).into_response();
+        }
+        let mut response = (self.status, text).into_response();
         let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ops::http::POSITION, self.position.into());
         let mut set = |name: HeaderName, value: &str| {
             // Made of digits, ids and paths: always a valid header value.
@@ -163,31 +222,35 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(mut self) -> Response {
-        let mut body = std::mem::take(&mut self.extra);
-        body.insert("id".to_owned(), json!(self.id));
-        body.insert("version".to_owned(), json!(self.version));
-        body.insert("position".to_owned(), json!(self.position));
-        self.into_response_with(&Value::Object(body))
+        let extra = std::mem::take(&mut self.extra);
+        let Self { id, version, position, .. } = self;
+        self.into_response_with(&Body { id, version, position, extra: &extra })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn a_replay_is_the_first_answer_without_its_secrets() {
+    async fn body(answer: Answer) -> Value {
+        let body = axum::body::to_bytes(answer.into_response().into_body(), 4096).await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_replay_is_the_first_answer_without_its_secrets() {
         let id = Uuid::from_u128(7);
         let reply = Reply::created(id, "/v1/accounts/7").with("status", "completed").with_secret("password", "hunter2");
-        let record = reply.to_record(3);
-        assert!(!record.to_string().contains("hunter2"));
+        let record = reply.to_record(3).unwrap();
+        assert!(!record.get().contains("hunter2"));
 
-        let again = Answer::replayed(&record, 41);
+        let again = Answer::replayed(&record, 41).unwrap();
         let first = reply.answer(3, 41);
-        assert_eq!(first.extra["password"], "hunter2");
-        assert_eq!(again.extra["password"], Value::Null);
-        assert_eq!(again.extra["status"], first.extra["status"]);
-        assert_eq!((again.status, again.id, again.version), (first.status, first.id, first.version));
-        assert_eq!(again.into_response().headers()["idempotency-replayed"], "true");
+        assert_eq!(again.clone().into_response().headers()["idempotency-replayed"], "true");
+        assert_eq!((again.status, &again.location), (first.status, &first.location));
+        let expected = |password: Value| json!({"id": id, "version": 3, "position": 41, "status": "completed", "password": password});
+        assert_eq!(body(first).await, expected("hunter2".into()));
+        assert_eq!(body(again).await, expected(Value::Null));
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use events::{
     Metadata, Role,
     ids::{AccountId, AuthSessionId, TenantId},
+    log::request_id,
 };
 use std::{
     collections::HashSet,
@@ -85,6 +86,13 @@ impl Context {
         }
     }
 
+    /// Names the request, where it has a key.
+    pub(super) fn request_id(&self) -> Option<Uuid> {
+        // Nil stands for whoever did not sign in.
+        let actor_id = self.actor.map_or(Uuid::nil(), |actor| actor.account_id.as_uuid());
+        self.idempotency.as_ref().map(|sent| request_id(self.tenant_id, actor_id, &sent.key))
+    }
+
     /// The organisation that whoever asks is of.
     pub fn home(&self) -> TenantId {
         self.actor_tenant_id.unwrap_or(self.tenant_id)
@@ -113,17 +121,14 @@ impl Context {
     }
 }
 
-/// The requests with a key that this process is carrying out.
+/// The requests with a key that this process is carrying out, by their ids.
 #[derive(Clone, Default)]
-pub(super) struct InFlight(Arc<Mutex<HashSet<Request>>>);
-
-type Request = (TenantId, Uuid, String);
+pub(super) struct InFlight(Arc<Mutex<HashSet<Uuid>>>);
 
 impl InFlight {
     /// Enters a request until the guard is dropped; `None` while the same one is being carried out.
-    pub(super) fn enter(&self, context: &Context, key: &IdempotencyKey) -> Option<InFlightGuard> {
-        let request = (context.tenant_id, context.actor_or_nil(), key.key.clone());
-        let entered = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone());
+    pub(super) fn enter(&self, request: Uuid) -> Option<InFlightGuard> {
+        let entered = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request);
         entered.then(|| InFlightGuard { all: self.clone(), request })
     }
 }
@@ -131,7 +136,7 @@ impl InFlight {
 /// Takes the request out again, however it ends.
 pub(super) struct InFlightGuard {
     all: InFlight,
-    request: Request,
+    request: Uuid,
 }
 
 impl Drop for InFlightGuard {

@@ -65,7 +65,7 @@ impl World {
                 idempotency: None,
                 side: Side::default(),
             };
-            log::append(self.log.pool(), &[&append], Notify::Relays).await.unwrap();
+            log::append(&mut self.log.pool().acquire().await.unwrap(), &[&append], Notify::Relays).await.unwrap();
         }
     }
 

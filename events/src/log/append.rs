@@ -1,5 +1,6 @@
 //! Writing the log through its one door, `log.append` (`migrations/log/0003_append.sql`): a batch of commands in one
-//! round trip and one transaction, each of which stands or falls alone.
+//! round trip and one transaction. Where some are refused, the others are sent again without them, so that each stands or
+//! falls alone.
 
 use super::{
     LogError, bounded,
@@ -12,8 +13,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgExecutor;
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::{Builder, Uuid};
 
 /// What one command wants to append.
 #[derive(Debug, Clone)]
@@ -22,7 +24,8 @@ pub struct Append {
     pub tenant_id: TenantId,
     /// The versions that the decision rests on: of every stream it writes, and of those that it only read.
     pub expected: Vec<(StreamRef, i64)>,
-    /// The events, made by [`crate::envelope::Place::record`]; each stream's follow its expected version.
+    /// The events, made by [`crate::envelope::Place::record`]; each stream's stand together and follow its expected
+    /// version.
     pub events: Vec<Recorded>,
     /// What remembers the answer for a replay of the request.
     pub idempotency: Option<Idempotency>,
@@ -33,14 +36,21 @@ pub struct Append {
 /// Remembers a request's answer.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// Who asked; nil where that is not known.
-    pub actor_id: Uuid,
-    /// The client's `Idempotency-Key`.
-    pub key: String,
+    /// Names the request: see [`request_id`].
+    pub request_id: Uuid,
     /// SHA-256 of the request.
     pub request_hash: [u8; 32],
     /// What was answered, but for the position.
-    pub response: Value,
+    pub response: Json,
+}
+
+/// Names a request by the organisation in which it is made, who makes it (nil where that is not known), and its
+/// `Idempotency-Key`: the beginning of their SHA-256, as a `UUIDv8` (RFC 9562, section 5.8).
+pub fn request_id(tenant_id: TenantId, actor_id: Uuid, key: &str) -> Uuid {
+    let hash = Sha256::new().chain_update(tenant_id.as_uuid()).chain_update(actor_id).chain_update(key).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// What became of one command.
@@ -51,7 +61,7 @@ pub enum Outcome {
         /// Position of its last event.
         position: i64,
     },
-    /// Its idempotency key was used before; nothing was written.
+    /// Its request was carried out before; nothing was written.
     Replayed,
     /// A stream that it rests on has moved; nothing was written.
     Conflict,
@@ -72,64 +82,104 @@ pub enum Notify {
 }
 
 /// Appends the commands in one transaction and tells what became of each, in order. No two of them may write the
-/// same stream, claim the same name or carry the same idempotency key, nor may one read what another writes.
+/// same stream, claim the same name or be the same request, nor may one read what another writes.
 ///
 /// The database role may call `log.append`, and may not touch the log otherwise.
 ///
 /// On an error nothing is known to be written; on one of the connection it may have been all the same.
-pub async fn append(log: impl PgExecutor<'_>, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
+pub async fn append(log: &mut PgConnection, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
+    let mut outcomes = vec![None; commands.len()];
+    loop {
+        let open: Vec<usize> = (0..commands.len()).filter(|index| outcomes[*index].is_none()).collect();
+        if open.is_empty() {
+            return Ok(outcomes.into_iter().flatten().collect());
+        }
+        let batch: Vec<&Append> = open.iter().map(|index| commands[*index]).collect();
+        match append_all(&mut *log, &batch, notify).await? {
+            Appended::Behind(head) => {
+                let mut position = head;
+                for (index, command) in open.into_iter().zip(batch) {
+                    position += count(&command.events);
+                    outcomes[index] = Some(Outcome::Committed { position });
+                }
+            }
+            Appended::Without(refused) => {
+                for (number, outcome) in refused {
+                    outcomes[open[number]].get_or_insert(outcome);
+                }
+            }
+        }
+    }
+}
+
+/// What became of a batch.
+enum Appended {
+    /// All is in, right behind this position.
+    Behind(i64),
+    /// Nothing is, because of these commands, by their index; what counts first of each stands first.
+    Without(Vec<(usize, Outcome)>),
+}
+
+async fn append_all(log: &mut PgConnection, commands: &[&Append], notify: Notify) -> Result<Appended, LogError> {
     let columns = Columns::of(commands);
     let asked = sqlx::query!(
-        r#"select command as "command!", outcome as "outcome!", detail, last_position as "last_position!"
-           from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                           $20, $21, $22, $23)"#,
-        i32::try_from(commands.len()).unwrap_or(i32::MAX),
+        r#"select command, outcome as "outcome!", detail, last_position
+           from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"#,
         &columns.expected_command,
         &columns.expected_stream,
         &columns.expected_version,
-        &columns.event_command,
+        &columns.event_expected,
         &columns.event_ids,
         &columns.event_tenant,
         &columns.event_stream_type as &[&str],
-        &columns.event_stream,
         &columns.event_version,
         &columns.event_type as &[&str],
         &columns.event_data as &[&Json],
         &columns.event_metadata as &[&Json],
         &columns.event_recorded_at,
         &columns.event_leaf_hash as &[&[u8]],
-        &columns.idempotency_command,
-        &columns.idempotency_tenant,
-        &columns.idempotency_actor,
-        &columns.idempotency_key as &[&str],
-        &columns.idempotency_request as &[&[u8]],
-        &columns.idempotency_response as &[&Value],
+        &columns.request_command,
+        &columns.request_ids,
+        &columns.request_hash as &[&[u8]],
+        &columns.request_response as &[&Json],
+        &columns.request_events,
         columns.side,
         notify == Notify::Relays,
     )
     .fetch_all(log);
     let answers = bounded(asked).await?;
 
-    if answers.len() != commands.len() {
-        return Err(LogError::Contract(format!("{} answers to {} commands", answers.len(), commands.len())));
+    if let [answer] = &*answers
+        && let ("appended", Some(head)) = (answer.outcome.as_str(), answer.last_position)
+    {
+        return Ok(Appended::Behind(head));
     }
-    commands
-        .iter()
-        .zip(answers)
-        .map(|(command, answer)| {
-            Ok(match answer.outcome.as_str() {
-                "committed" => Outcome::Committed { position: answer.last_position },
-                "replayed" => Outcome::Replayed,
-                "conflict" => Outcome::Conflict,
-                "taken" => {
-                    let scope = answer.detail.unwrap_or_default();
-                    let claim = command.side.claims.iter().position(|claim| claim.scope == scope);
-                    Outcome::Taken { claim: claim.ok_or(LogError::Contract(format!("unclaimed scope {scope}")))? }
-                }
-                other => return Err(LogError::Contract(format!("outcome {other}"))),
-            })
-        })
-        .collect()
+    let refused = answers.into_iter().map(|answer| {
+        let index = answer.command.and_then(|number| usize::try_from(number - 1).ok());
+        let (index, command) = index.and_then(|index| Some((index, commands.get(index)?))).ok_or_else(|| {
+            LogError::Contract(format!("an answer to command {:?} of {}", answer.command, commands.len()))
+        })?;
+        let outcome = match answer.outcome.as_str() {
+            "replayed" => Outcome::Replayed,
+            "conflict" => Outcome::Conflict,
+            "taken" => {
+                let scope = answer.detail.unwrap_or_default();
+                let claim = command.side.claims.iter().position(|claim| claim.scope == scope);
+                Outcome::Taken { claim: claim.ok_or(LogError::Contract(format!("unclaimed scope {scope}")))? }
+            }
+            other => return Err(LogError::Contract(format!("outcome {other}"))),
+        };
+        Ok((index, outcome))
+    });
+    let refused: Vec<_> = refused.collect::<Result<_, _>>()?;
+    if refused.is_empty() {
+        return Err(LogError::Contract("neither what was appended nor what was refused".to_owned()));
+    }
+    Ok(Appended::Without(refused))
+}
+
+fn count(events: &[Recorded]) -> i64 {
+    i64::try_from(events.len()).unwrap_or(i64::MAX)
 }
 
 /// The arguments of `log.append`: what belongs to one row stands at the same index.
@@ -138,23 +188,21 @@ struct Columns<'a> {
     expected_command: Vec<i32>,
     expected_stream: Vec<Uuid>,
     expected_version: Vec<i64>,
-    event_command: Vec<i32>,
+    event_expected: Vec<i32>,
     event_ids: Vec<Uuid>,
     event_tenant: Vec<Uuid>,
     event_stream_type: Vec<&'a str>,
-    event_stream: Vec<Uuid>,
     event_version: Vec<i64>,
     event_type: Vec<&'a str>,
     event_data: Vec<&'a Json>,
     event_metadata: Vec<&'a Json>,
     event_recorded_at: Vec<DateTime<Utc>>,
     event_leaf_hash: Vec<&'a [u8]>,
-    idempotency_command: Vec<i32>,
-    idempotency_tenant: Vec<Uuid>,
-    idempotency_actor: Vec<Uuid>,
-    idempotency_key: Vec<&'a str>,
-    idempotency_request: Vec<&'a [u8]>,
-    idempotency_response: Vec<&'a Value>,
+    request_command: Vec<i32>,
+    request_ids: Vec<Uuid>,
+    request_hash: Vec<&'a [u8]>,
+    request_response: Vec<&'a Json>,
+    request_events: Vec<i64>,
     side: Option<Value>,
 }
 
@@ -162,18 +210,22 @@ impl<'a> Columns<'a> {
     fn of(commands: &[&'a Append]) -> Self {
         let mut columns = Self::default();
         let mut side = SideRows::default();
+        let mut events = 0;
         for (number, command) in (1..).zip(commands) {
+            let before = columns.expected_stream.len();
             for (stream, version) in &command.expected {
                 columns.expected_command.push(number);
                 columns.expected_stream.push(stream.id);
                 columns.expected_version.push(*version);
             }
             for event in &command.events {
-                columns.event_command.push(number);
+                // Of a stream that is not expected at any version there is none, and PostgreSQL will say so.
+                let expected = command.expected.iter().position(|(stream, _)| stream.id == event.stream.id);
+                let expected = expected.and_then(|place| i32::try_from(before + place + 1).ok());
+                columns.event_expected.push(expected.unwrap_or_default());
                 columns.event_ids.push(event.event_id);
                 columns.event_tenant.push(event.tenant_id.as_uuid());
                 columns.event_stream_type.push(&event.stream.stream_type);
-                columns.event_stream.push(event.stream.id);
                 columns.event_version.push(event.version);
                 columns.event_type.push(&event.event_type);
                 columns.event_data.push(&event.data);
@@ -181,13 +233,13 @@ impl<'a> Columns<'a> {
                 columns.event_recorded_at.push(event.recorded_at);
                 columns.event_leaf_hash.push(&event.leaf_hash);
             }
+            events += count(&command.events);
             if let Some(idempotency) = &command.idempotency {
-                columns.idempotency_command.push(number);
-                columns.idempotency_tenant.push(command.tenant_id.as_uuid());
-                columns.idempotency_actor.push(idempotency.actor_id);
-                columns.idempotency_key.push(&idempotency.key);
-                columns.idempotency_request.push(&idempotency.request_hash);
-                columns.idempotency_response.push(&idempotency.response);
+                columns.request_command.push(number);
+                columns.request_ids.push(idempotency.request_id);
+                columns.request_hash.push(&idempotency.request_hash);
+                columns.request_response.push(&idempotency.response);
+                columns.request_events.push(events);
             }
             side.add(number, command.tenant_id, &command.side);
         }

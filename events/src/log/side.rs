@@ -121,20 +121,24 @@ impl SideRows {
                 "stream_type": claim.stream.stream_type, "stream_id": claim.stream.id,
             })
         }));
-        self.releases.extend(side.releases.iter().map(|(scope, digest)| {
-            json!({"command": command, "tenant_id": tenant_id, "scope": scope, "digest": bytea(digest)})
-        }));
+        self.releases.extend(
+            side.releases
+                .iter()
+                .map(|(scope, digest)| json!({"tenant_id": tenant_id, "scope": scope, "digest": bytea(digest)})),
+        );
         self.subject_keys.extend(side.subject_keys.iter().map(|(subject_id, wrapped)| {
             json!({
-                "command": command, "subject_id": subject_id, "tenant_id": tenant_id, "wrapped_key": bytea(wrapped),
+                "subject_id": subject_id, "tenant_id": tenant_id, "wrapped_key": bytea(wrapped),
             })
         }));
-        self.credentials.extend(side.credentials.iter().map(|(account_id, phc)| {
-            json!({"command": command, "account_id": account_id, "tenant_id": tenant_id, "phc": phc})
-        }));
+        self.credentials.extend(
+            side.credentials
+                .iter()
+                .map(|(account_id, phc)| json!({"account_id": account_id, "tenant_id": tenant_id, "phc": phc})),
+        );
         self.sessions.extend(side.sessions.iter().map(|session| {
             json!({
-                "command": command, "session_id": session.session_id, "account_id": session.account_id,
+                "session_id": session.session_id, "account_id": session.account_id,
                 "tenant_id": tenant_id, "expires_at": session.expires_at,
             })
         }));
@@ -143,25 +147,23 @@ impl SideRows {
                 |(account_id, sessions)| json!({"command": command, "account_id": account_id, "sessions": sessions}),
             ),
         );
-        self.ended_sessions
-            .extend(side.ended_sessions.iter().map(|session_id| json!({"command": command, "session_id": session_id})));
+        self.ended_sessions.extend(side.ended_sessions.iter().map(|session_id| json!({"session_id": session_id})));
         self.refresh_tokens.extend(side.refresh_tokens.iter().map(|token| {
             json!({
-                "command": command, "token_hash": bytea(&token.token_hash), "session_id": token.session_id,
+                "token_hash": bytea(&token.token_hash), "session_id": token.session_id,
                 "expires_at": token.expires_at,
             })
         }));
-        self.voided_resets
-            .extend(side.voided_resets.iter().map(|account_id| json!({"command": command, "account_id": account_id})));
+        self.voided_resets.extend(side.voided_resets.iter().map(|account_id| json!({"account_id": account_id})));
         self.reset_tokens.extend(side.reset_tokens.iter().map(|token| {
             json!({
-                "command": command, "token_hash": bytea(&token.token_hash), "account_id": token.account_id,
+                "token_hash": bytea(&token.token_hash), "account_id": token.account_id,
                 "tenant_id": tenant_id, "expires_at": token.expires_at,
             })
         }));
         self.mails.extend(side.mails.iter().map(|mail| {
             json!({
-                "command": command, "mail_id": mail.mail_id, "account_id": mail.account_id, "tenant_id": tenant_id,
+                "mail_id": mail.mail_id, "account_id": mail.account_id, "tenant_id": tenant_id,
                 "sealed": bytea(&mail.sealed), "expires_at": mail.expires_at,
             })
         }));

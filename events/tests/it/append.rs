@@ -3,11 +3,12 @@
 
 use chrono::Utc;
 use events::{
-    Event, Metadata, Place, Recorded, StreamRef,
+    Event, Json, Metadata, Place, Recorded, StreamRef,
     category::CategoryEvent,
     ids::{AccountId, AuthSessionId},
     log::{
         self, Append, Claim, Idempotency, Keyring, LogError, LogReader, MasterKey, Notify, OpenSession, Outcome, Side,
+        request_id,
     },
     tenant::DEFAULT_TENANT,
 };
@@ -47,8 +48,12 @@ fn command(id: Uuid, version: i64, count: i64) -> Append {
     }
 }
 
+async fn all(writer: &PgPool, batch: &[&Append]) -> Result<Vec<Outcome>, LogError> {
+    log::append(&mut writer.acquire().await.unwrap(), batch, Notify::Relays).await
+}
+
 async fn one(writer: &PgPool, append: &Append) -> Outcome {
-    log::append(writer, &[append], Notify::Relays).await.unwrap()[0]
+    all(writer, &[append]).await.unwrap()[0]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,8 +130,51 @@ async fn in_a_batch_each_command_stands_or_falls_alone() {
     let writer = database.pool_as("registrar_command").await;
     let (a, b, c) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
     let batch = [command(a, 0, 1), command(b, 5, 1), command(c, 0, 2)];
-    let outcomes = log::append(&writer, &batch.iter().collect::<Vec<_>>(), Notify::Relays).await.unwrap();
+    let outcomes = all(&writer, &batch.iter().collect::<Vec<_>>()).await.unwrap();
     assert_eq!(outcomes, [Outcome::Committed { position: 1 }, Outcome::Conflict, Outcome::Committed { position: 3 }]);
+}
+
+#[tokio::test]
+async fn each_command_is_refused_for_the_reason_that_counts_first() {
+    let database = TestDatabase::log().await;
+    let writer = database.pool_as("registrar_command").await;
+    let (taken, moved) = (Uuid::new_v4(), Uuid::new_v4());
+    let claim = |id: Uuid, append: Append| {
+        let claim = Claim { scope: "category-name", digest: vec![7; 32], stream: stream(id) };
+        Append { side: Side { claims: vec![claim], ..Side::default() }, ..append }
+    };
+    let request = |key: &str, append: Append| {
+        let request_id = request_id(DEFAULT_TENANT, Uuid::nil(), key);
+        let response = Json::of(&"done").unwrap();
+        Append { idempotency: Some(Idempotency { request_id, request_hash: [1; 32], response }), ..append }
+    };
+    one(&writer, &request("before", claim(taken, command(moved, 0, 1)))).await;
+
+    let (last, nothing) = (Uuid::new_v4(), Append { events: Vec::new(), ..command(Uuid::new_v4(), 0, 0) });
+    let batch = [
+        request("first", command(Uuid::new_v4(), 0, 2)),
+        // Repeated, and so of a stream that has moved, and of a name that is taken by now.
+        request("before", claim(moved, command(moved, 0, 1))),
+        claim(moved, command(Uuid::new_v4(), 4, 1)),
+        claim(last, command(last, 0, 1)),
+        nothing,
+        request("last", command(Uuid::new_v4(), 0, 1)),
+    ];
+    let outcomes = all(&writer, &batch.iter().collect::<Vec<_>>()).await.unwrap();
+    let expected = [
+        Outcome::Committed { position: 3 },
+        Outcome::Replayed,
+        Outcome::Conflict,
+        Outcome::Taken { claim: 0 },
+        Outcome::Committed { position: 3 },
+        Outcome::Committed { position: 4 },
+    ];
+    assert_eq!(outcomes, expected);
+    let remembered: Vec<i64> = sqlx::query_scalar("select position from log.idempotency order by position")
+        .fetch_all(&database.pool().await)
+        .await
+        .unwrap();
+    assert_eq!(remembered, [1, 3, 4], "each request with the position that it was answered");
 }
 
 #[tokio::test]
@@ -187,10 +235,9 @@ async fn a_request_is_carried_out_once() {
     let writer = database.pool_as("registrar_command").await;
     let request = |id: Uuid| {
         let idempotency = Idempotency {
-            actor_id: Uuid::nil(),
-            key: "the same".to_owned(),
+            request_id: request_id(DEFAULT_TENANT, Uuid::nil(), "the same"),
             request_hash: [1; 32],
-            response: serde_json::json!({"answer": 42}),
+            response: Json::of(&42).unwrap(),
         };
         Append { idempotency: Some(idempotency), ..command(id, 0, 1) }
     };
@@ -204,10 +251,17 @@ async fn wrongly_numbered_events_are_a_fault_and_leave_nothing() {
     let database = TestDatabase::log().await;
     let writer = database.pool_as("registrar_command").await;
     let id = Uuid::new_v4();
-    let mut gap = command(id, 0, 1);
-    gap.events[0] = event(id, 2, "x");
-    let fault = log::append(&writer, &[&gap, &command(Uuid::new_v4(), 0, 1)], Notify::Relays).await.unwrap_err();
-    assert!(!fault.is_transient());
+    let with = |events: Vec<Recorded>| Append { events, ..command(id, 0, 0) };
+    for wrong in [
+        with(vec![event(id, 2, "a gap before the first")]),
+        with(vec![event(id, 1, "a gap"), event(id, 3, "behind the first")]),
+        with(vec![event(id, 1, "the same"), event(id, 1, "twice")]),
+        with(vec![event(id, 2, "the other"), event(id, 1, "way round")]),
+        with(vec![event(Uuid::new_v4(), 1, "of a stream that is expected at no version")]),
+    ] {
+        let fault = all(&writer, &[&wrong, &command(Uuid::new_v4(), 0, 1)]).await.unwrap_err();
+        assert!(!fault.is_transient(), "{fault:?}");
+    }
     assert_eq!(reader(database.pool().await).head().await.unwrap(), 0);
 }
 
@@ -230,7 +284,7 @@ async fn nobody_changes_what_happened() {
         "truncate log.events",
         "update log.head set position = 9",
         "delete from log.head",
-        "select log.write_beside('{}', '{}')",
+        "select log.write_beside('{}')",
     ] {
         assert!(insufficient_privilege(sqlx::query(change).execute(&command_role).await), "the role: {change}");
     }
@@ -271,7 +325,8 @@ async fn relays_elsewhere_are_told_only_where_they_have_to_be() {
     let mut listener = PgListener::connect_with(&writer).await.unwrap();
     listener.listen("registrar_log").await.unwrap();
     for notify in [Notify::Nobody, Notify::Relays] {
-        log::append(&writer, &[&command(Uuid::new_v4(), 0, 1)], notify).await.unwrap();
+        let mut connection = writer.acquire().await.unwrap();
+        log::append(&mut connection, &[&command(Uuid::new_v4(), 0, 1)], notify).await.unwrap();
     }
     assert_eq!(listener.recv().await.unwrap().payload(), "2", "of the first nobody was told");
 }

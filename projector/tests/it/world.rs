@@ -146,7 +146,7 @@ impl World {
     pub(crate) async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
         let expected = events.iter().map(|event| (event.stream.clone(), event.version - 1)).collect();
         let append = Append { tenant_id: DEFAULT_TENANT, expected, events, idempotency: None, side };
-        match log::append(&self.commands, &[&append], Notify::Nobody).await.unwrap()[0] {
+        match log::append(&mut self.commands.acquire().await.unwrap(), &[&append], Notify::Nobody).await.unwrap()[0] {
             Outcome::Committed { position } => position,
             other => panic!("{other:?}"),
         }

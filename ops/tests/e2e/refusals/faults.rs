@@ -89,7 +89,7 @@ async fn broken(owner: &PgPool, table: &str, meanwhile: impl AsyncFnOnce()) {
 async fn always_moved(log: &PgPool, meanwhile: impl AsyncFnOnce()) {
     let append: String =
         sqlx::query_scalar("select pg_get_functiondef('log.append'::regproc)").fetch_one(log).await.unwrap();
-    let moved = append.replace("where x.version <> coalesce(", "where -1 <> coalesce(");
+    let moved = append.replace("where expected_version[n] <> coalesce(", "where -1 <> coalesce(");
     assert_ne!(moved, append, "log.append compares versions");
     sqlx::raw_sql(AssertSqlSafe(moved)).execute(log).await.unwrap();
     meanwhile().await;
