@@ -4,7 +4,7 @@
 
 use crate::{metrics, tail::Tail};
 use events::{
-    Recorded,
+    Canonical,
     log::{self, Append, LogError, Notify, Outcome},
 };
 use ops::database::{Kept, RESTS_AFTER};
@@ -157,7 +157,7 @@ struct Touched {
 impl Touched {
     /// Whether the command touches nothing that one before it touches; only reading the same stream is no touching.
     fn admits(&mut self, command: &Append) -> bool {
-        let written = command.events.iter().map(|event| event.stream.id);
+        let written = command.events.iter().map(|event| event.recorded.stream.id);
         let streams = command.expected.iter().map(|(stream, _)| stream.id);
         let names: Vec<Vec<u8>> = names_of(command);
 
@@ -200,7 +200,7 @@ async fn append(log: &mut Log, batch: Vec<Waiting>) {
                 // Whoever asked may have gone; the command stands all the same.
                 let _ = answer.send(Ok(outcome));
             }
-            if let Some(position) = committed.last().map(|last| last.position) {
+            if let Some(position) = committed.last().map(|last: &Canonical| last.recorded.position) {
                 log.tail.extend(committed);
                 log.head.send_if_modified(|head| std::mem::replace(head, position.max(*head)) < position);
             }
@@ -230,9 +230,12 @@ async fn write(kept: &mut Kept, commands: &[&Append], notify: Notify) -> Result<
 }
 
 /// A command's events stand one after the other, the last at `position`.
-fn placed(events: Vec<Recorded>, position: i64) -> impl Iterator<Item = Recorded> {
+fn placed(events: Vec<Canonical>, position: i64) -> impl Iterator<Item = Canonical> {
     let before = position - i64::try_from(events.len()).unwrap_or(i64::MAX);
-    (before + 1..).zip(events).map(|(position, event)| Recorded { position, ..event })
+    (before + 1..).zip(events).map(|(position, mut event)| {
+        event.recorded.position = position;
+        event
+    })
 }
 
 #[cfg(test)]

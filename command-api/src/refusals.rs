@@ -13,7 +13,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use events::{
     Personal,
-    envelope::hex,
+    cloud_event::hex,
     ids::{AccountId, RefusalId, TenantId},
     refusal::{Refusal, RefusalEvent},
 };

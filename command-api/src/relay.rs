@@ -7,7 +7,7 @@
 
 use crate::{metrics, tail::Tail};
 use events::{
-    Recorded,
+    Canonical,
     bus::{Bus, BusError},
     log::{LogError, LogReader, bounded},
 };
@@ -97,17 +97,18 @@ impl Relay {
         };
         let events = self.next(published).await?;
         self.bus.publish(&events).await?;
-        self.published = Some(events.last().map_or(published, |last| last.position));
+        self.published = Some(events.last().map_or(published, |last| last.recorded.position));
         Ok(events.len())
     }
 
     /// After a failure one event goes alone: where it is the one that is refused, the server says why.
-    async fn next(&self, published: i64) -> Result<Vec<Arc<Recorded>>, LogError> {
+    async fn next(&self, published: i64) -> Result<Vec<Arc<Canonical>>, LogError> {
         let max = if self.failures > 0 { 1 } else { MAX_BATCH };
         if let Some(events) = self.tail.take_after(published, max.into()) {
             return Ok(events);
         }
-        Ok(self.log.read(published, max.into()).await?.into_iter().map(Arc::new).collect())
+        let events = self.log.read(published, max.into()).await?.into_iter();
+        events.map(|event| Ok(Arc::new(event.canonical().map_err(LogError::Canonical)?))).collect()
     }
 
     /// What JetStream has; the stream is made where there is none.

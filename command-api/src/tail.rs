@@ -1,7 +1,7 @@
 //! The end of the log as this process wrote it, kept for the relay: what was just appended need not be read again to be
 //! published. It is bounded, and a hint like every waking: what it lacks, the log has.
 
-use events::Recorded;
+use events::Canonical;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,7 +17,7 @@ pub struct Tail(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     is_wanted: bool,
-    events: VecDeque<Arc<Recorded>>,
+    events: VecDeque<Arc<Canonical>>,
 }
 
 impl Tail {
@@ -35,13 +35,13 @@ impl Tail {
 
     /// Keeps what was appended, in the order of its positions. Behind a gap, which another process has filled, it
     /// begins anew.
-    pub(crate) fn extend(&self, appended: impl IntoIterator<Item = Recorded>) {
+    pub(crate) fn extend(&self, appended: impl IntoIterator<Item = Canonical>) {
         let mut kept = self.kept();
         if !kept.is_wanted {
             return;
         }
         for event in appended {
-            if kept.events.back().is_some_and(|last| last.position + 1 != event.position) {
+            if kept.events.back().is_some_and(|last| last.recorded.position + 1 != event.recorded.position) {
                 kept.events.clear();
             }
             if kept.events.len() == CAPACITY {
@@ -53,12 +53,13 @@ impl Tail {
 
     /// At most `max` events that follow the position; `None` where the one right behind it is not here. What lies before
     /// them is let go.
-    pub(crate) fn take_after(&self, position: i64, max: usize) -> Option<Vec<Arc<Recorded>>> {
+    pub(crate) fn take_after(&self, position: i64, max: usize) -> Option<Vec<Arc<Canonical>>> {
         let mut kept = self.kept();
-        while kept.events.front().is_some_and(|first| first.position <= position) {
+        while kept.events.front().is_some_and(|first| first.recorded.position <= position) {
             kept.events.pop_front();
         }
-        (kept.events.front()?.position == position + 1).then(|| kept.events.iter().take(max).cloned().collect())
+        (kept.events.front()?.recorded.position == position + 1)
+            .then(|| kept.events.iter().take(max).cloned().collect())
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -72,7 +73,7 @@ mod tests {
     use events::{Event, Metadata, Place, StreamRef, category::CategoryEvent, tenant::DEFAULT_TENANT};
     use uuid::Uuid;
 
-    fn at(position: i64) -> Recorded {
+    fn at(position: i64) -> Canonical {
         let place = Place {
             event_id: Uuid::nil(),
             tenant_id: DEFAULT_TENANT,
@@ -81,11 +82,13 @@ mod tests {
             recorded_at: chrono::DateTime::UNIX_EPOCH,
         };
         let event = Event::Category(CategoryEvent::Created { name: String::new(), description: None });
-        Recorded { position, ..place.record(&event, &Metadata::default(), |_| Ok(())).unwrap() }
+        let mut event = place.record(&event, &Metadata::default(), |_| Ok(())).unwrap();
+        event.recorded.position = position;
+        event
     }
 
     fn positions(tail: &Tail, after: i64) -> Option<Vec<i64>> {
-        tail.take_after(after, 3).map(|events| events.iter().map(|event| event.position).collect())
+        tail.take_after(after, 3).map(|events| events.iter().map(|event| event.recorded.position).collect())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The road from the log to whoever follows it: NATS JetStream, CloudEvents 1.0 in binary content mode.
+//! The road from the log to whoever follows it: NATS JetStream, CloudEvents 1.0 in structured content mode.
 //!
 //! Every position of the log is published exactly once and in order, so that a message's JetStream sequence *is* its
 //! position: each publish names the sequence that must come before it (`Nats-Expected-Last-Sequence`), and the server
@@ -11,7 +11,7 @@ mod subscription;
 pub use message::MalformedMessage;
 pub use subscription::Subscription;
 
-use crate::envelope::Recorded;
+use crate::{Canonical, envelope::Recorded};
 use async_nats::{
     ConnectOptions, connection,
     jetstream::{
@@ -137,9 +137,9 @@ impl Bus {
     ///
     /// Each names the sequence before it, so the server keeps the last one only behind all others: one acknowledgement
     /// tells of all, and the others are sent without asking for one.
-    pub async fn publish(&self, events: &[impl Borrow<Recorded>]) -> Result<(), BusError> {
+    pub async fn publish(&self, events: &[impl Borrow<Canonical>]) -> Result<(), BusError> {
         let Some((last, before)) = events.split_last() else { return Ok(()) };
-        let position = last.borrow().position;
+        let position = last.borrow().recorded.position;
         // Without a connection what is sent waits for one, and once there is much of it, so does the sending.
         let sent = timeout(REQUEST_TIMEOUT, self.send(before, last.borrow())).await;
         let sent = sent.unwrap_or_else(|elapsed| Err(BusError::JetStream("take an event", elapsed.into())));
@@ -151,16 +151,16 @@ impl Bus {
         }
     }
 
-    async fn send(&self, before: &[impl Borrow<Recorded>], last: &Recorded) -> Result<PublishAckFuture, BusError> {
+    async fn send(&self, before: &[impl Borrow<Canonical>], last: &Canonical) -> Result<PublishAckFuture, BusError> {
         let failed = |error: async_nats::Error| BusError::JetStream("take an event", error);
         for event in before {
             let event = event.borrow();
-            let message = message::to_publish(event).outbound_message(self.subject(event));
+            let message = message::to_publish(event).outbound_message(self.subject(&event.recorded));
             let headers = message.headers.unwrap_or_default();
             let sent = self.client.publish_with_headers(message.subject, headers, message.payload);
             sent.await.map_err(|error| failed(error.into()))?;
         }
-        let sent = self.jetstream.send_publish(self.subject(last), message::to_publish(last));
+        let sent = self.jetstream.send_publish(self.subject(&last.recorded), message::to_publish(last));
         sent.await.map_err(|error| failed(error.into()))
     }
 

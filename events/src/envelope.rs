@@ -1,18 +1,17 @@
-//! What surrounds an event: where it stands, who caused it, and its form as a CloudEvent (CloudEvents 1.0, JSON format).
+//! What surrounds an event: where it stands, and who caused it.
 
 use crate::{
-    Event, Json, Role,
+    Event, Json, Role, canonical,
+    cloud_event::Canonical,
     event::{CodecError, Encoded},
     ids::{AccountId, AuthSessionId, TenantId},
-    json::Members,
     log::LogError,
-    personal::SealError,
+    personal::{self, SealError},
     upcast,
 };
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeSet};
 use uuid::Uuid;
 
@@ -84,7 +83,7 @@ pub struct Recorded {
     pub metadata: Json,
     /// When it was recorded, to the microsecond.
     pub recorded_at: DateTime<Utc>,
-    /// See [`leaf_hash`].
+    /// See [`crate::cloud_event::leaf_hash`].
     pub leaf_hash: [u8; 32],
 }
 
@@ -123,186 +122,34 @@ impl Place {
         event: &Event,
         metadata: &Metadata,
         seal: impl FnOnce(&mut Value) -> Result<(), SealError>,
-    ) -> Result<Recorded, LogError> {
-        let Encoded { event_type, mut data } = event.encode()?;
-        seal(&mut data)?;
-        let mut canonical = Vec::with_capacity(256);
-        write_canonical(&data, &mut canonical).map_err(LogError::Canonical)?;
-        let canonical = String::from_utf8(canonical).map_err(serde::ser::Error::custom);
+    ) -> Result<Canonical, LogError> {
+        let Encoded { event_type, data } = event.encode()?;
+        let data = if personal::may_be_in(&data) {
+            let mut data = serde_json::from_str(&data).map_err(LogError::Canonical)?;
+            seal(&mut data)?;
+            canonical::of_value(&data)
+        } else {
+            canonical::of_written(&data)
+        };
         let Self { event_id, tenant_id, stream, version, recorded_at } = self;
-        let mut recorded = Recorded {
+        let recorded = Recorded {
             position: 0,
             event_id,
             tenant_id,
             stream,
             version,
             event_type,
-            data: canonical.map(Json::of_text).map_err(LogError::Canonical)?,
+            data: data.map(Json::of_text).map_err(LogError::Canonical)?,
             metadata: Json::of(metadata).map_err(LogError::Canonical)?,
             // The log keeps microseconds; a hash over more could never be verified.
             recorded_at: recorded_at.trunc_subsecs(6),
             leaf_hash: [0; 32],
         };
-        let hash = if metadata.occurred_at.is_none() {
-            // What is at hand need not be read back.
-            recorded.hash(|name| metadata.member(name), recorded.data.get())
-        } else {
-            recorded.stored_hash(recorded.data.get())
-        };
-        recorded.leaf_hash = hash.map_err(LogError::Canonical)?;
-        Ok(recorded)
+        Canonical::hashed(recorded, metadata).map_err(LogError::Canonical)
     }
-}
-
-impl Metadata {
-    /// A member as it stands in the stored text, but for `occurred_at`, whose text is serde's affair.
-    fn member(&self, name: &str) -> Option<Member<'_>> {
-        match name {
-            "actor_id" => self.actor_id.map(|id| Member::Id(id.as_uuid())),
-            "actor_role" => self.actor_role.map(|role| Member::Text(role.as_str().into())),
-            "actor_tenant_id" => self.actor_tenant_id.map(|id| Member::Id(id.as_uuid())),
-            "causation_id" => self.causation_id.map(Member::Id),
-            "correlation_id" => Some(Member::Id(self.correlation_id)),
-            "imported" => self.imported.as_deref().map(|source| Member::Text(source.into())),
-            "session_id" => self.session_id.map(|id| Member::Id(id.as_uuid())),
-            "traceparent" => self.traceparent.as_deref().map(|trace| Member::Text(trace.into())),
-            _ => None,
-        }
-    }
-}
-
-impl Members<'_> {
-    /// A member of an event's metadata, as it stands in the stored text.
-    pub(crate) fn member(&self, name: &str) -> Option<Member<'_>> {
-        match self {
-            Members::Texts(texts) => texts.get(name).map(|text| Member::Text((*text).into())),
-            Members::Values(values) => values.get(name).map(|value| match value.as_str() {
-                Some(text) => Member::Text(text.into()),
-                None => Member::Json(value),
-            }),
-        }
-    }
-}
-
-/// One member of an event's CloudEvents JSON.
-#[derive(Debug, Clone)]
-pub(crate) enum Member<'a> {
-    Text(Cow<'a, str>),
-    Id(Uuid),
-    Number(i64),
-    Json(&'a Value),
-    /// The event's own.
-    Data,
 }
 
 impl Recorded {
-    /// The attributes and extensions of the event as a CloudEvent, and its data, in the order of their names, each name
-    /// as a header has it; JSON has it without `ce-`. Names there have no underscores. It is all that is known of the event
-    /// but its position, which is its place in the log and in the tree. `caused` finds a member of the event's own metadata.
-    pub(crate) fn members<'a>(
-        &'a self,
-        caused: impl Fn(&str) -> Option<Member<'a>>,
-    ) -> impl Iterator<Item = (&'static str, Member<'a>)> {
-        let text = |text: &'a str| Some(Member::Text(text.into()));
-        let made = |parts: &[&str]| Some(Member::Text(parts.concat().into()));
-        let recorded_at = timestamp(self.recorded_at);
-        let (mut stream_id, mut tenant_id) = (Uuid::encode_buffer(), Uuid::encode_buffer());
-        let stream_id: &str = self.stream.id.hyphenated().encode_lower(&mut stream_id);
-        let tenant_id: &str = self.tenant_id.as_uuid().hyphenated().encode_lower(&mut tenant_id);
-        let members = [
-            ("ce-actorid", caused("actor_id")),
-            ("ce-actorrole", caused("actor_role")),
-            ("ce-actortenantid", caused("actor_tenant_id")),
-            ("ce-causationid", caused("causation_id")),
-            ("ce-correlationid", caused("correlation_id")),
-            ("ce-data", Some(Member::Data)),
-            ("ce-datacontenttype", text("application/json")),
-            ("ce-id", Some(Member::Id(self.event_id))),
-            ("ce-imported", caused("imported")),
-            ("ce-recordedtime", made(&[&recorded_at])),
-            ("ce-sessionid", caused("session_id")),
-            ("ce-source", made(&["/tenants/", tenant_id])),
-            ("ce-specversion", text("1.0")),
-            ("ce-streamid", Some(Member::Id(self.stream.id))),
-            ("ce-streamtype", text(&self.stream.stream_type)),
-            ("ce-streamversion", Some(Member::Number(self.version))),
-            ("ce-subject", made(&[&self.stream.stream_type, "/", stream_id])),
-            ("ce-tenantid", Some(Member::Id(self.tenant_id.as_uuid()))),
-            ("ce-time", caused("occurred_at").or_else(|| made(&[&recorded_at]))),
-            ("ce-traceparent", caused("traceparent")),
-            ("ce-type", text(&self.event_type)),
-        ];
-        members.into_iter().filter_map(|(name, member)| Some((name, member?)))
-    }
-
-    /// The event as CloudEvents JSON.
-    pub fn cloud_event(&self) -> Value {
-        let metadata = self.metadata.members();
-        let members = self.members(|name| metadata.member(name)).map(|(name, member)| {
-            let value = match member {
-                Member::Text(text) => text.into(),
-                Member::Id(id) => id.to_string().into(),
-                Member::Number(number) => number.into(),
-                Member::Json(json) => json.clone(),
-                Member::Data => self.data.value(),
-            };
-            (json_name(name).to_owned(), value)
-        });
-        Value::Object(members.collect::<Map<_, _>>())
-    }
-
-    /// What [`leaf_hash`] makes of the event, without building its JSON. `caused` finds a member of its own metadata; `data`
-    /// are its own in canonical form.
-    fn hash<'a>(
-        &'a self,
-        caused: impl Fn(&str) -> Option<Member<'a>>,
-        data: &str,
-    ) -> Result<[u8; 32], serde_json::Error> {
-        let mut canonical = Vec::with_capacity(1024);
-        canonical.extend_from_slice(b"\0{");
-        for (place, (name, member)) in self.members(caused).enumerate() {
-            if place > 0 {
-                canonical.push(b',');
-            }
-            // The names need no escapes, and serde_json writes a text as RFC 8785 does.
-            canonical.extend_from_slice(b"\"");
-            canonical.extend_from_slice(json_name(name).as_bytes());
-            canonical.extend_from_slice(b"\":");
-            match member {
-                Member::Text(text) => serde_json::to_writer(&mut canonical, &text)?,
-                Member::Id(id) => serde_json::to_writer(&mut canonical, &id)?,
-                Member::Number(number) => canonical.extend_from_slice(number.to_string().as_bytes()),
-                Member::Json(json) => write_canonical(json, &mut canonical)?,
-                Member::Data => canonical.extend_from_slice(data.as_bytes()),
-            }
-        }
-        canonical.push(b'}');
-        Ok(Sha256::digest(canonical).into())
-    }
-
-    /// The same by the metadata as they are stored.
-    fn stored_hash(&self, data: &str) -> Result<[u8; 32], serde_json::Error> {
-        let metadata = self.metadata.members();
-        self.hash(|name| metadata.member(name), data)
-    }
-
-    fn own_leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
-        let mut data = Vec::new();
-        write_canonical(&self.data.value(), &mut data)?;
-        let data = String::from_utf8(data).map_err(serde::ser::Error::custom)?;
-        self.stored_hash(&data)
-    }
-
-    /// The stored hash in hexadecimal.
-    pub fn leaf_hash_hex(&self) -> String {
-        hex(&self.leaf_hash)
-    }
-
-    /// Whether the stored hash is that of the stored content.
-    pub fn is_intact(&self) -> bool {
-        self.own_leaf_hash().is_ok_and(|hash| hash == self.leaf_hash)
-    }
-
     /// Reads the content, in which are data of these people. `open` opens them in place, or leaves them sealed.
     pub(crate) fn decode(
         self,
@@ -326,76 +173,6 @@ impl Recorded {
     }
 }
 
-/// `SHA-256(0x00 ‖ JCS(event))`: the leaf of RFC 6962 over the canonical JSON of RFC 8785. `event` is CloudEvents JSON
-/// as [`Recorded::cloud_event`] makes it.
-pub fn leaf_hash(event: &Value) -> Result<[u8; 32], serde_json::Error> {
-    let canonical = serde_json_canonicalizer::to_vec(event)?;
-    Ok(Sha256::new().chain_update([0]).chain_update(canonical).finalize().into())
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    digits.map(char::from).collect()
-}
-
-/// A header's name without what marks it as an attribute.
-fn json_name(name: &'static str) -> &'static str {
-    name.strip_prefix("ce-").unwrap_or(name)
-}
-
-/// Writes the canonical form. Members are sorted by their names already; for names in ASCII that is the order of RFC
-/// 8785. Whatever is less plain than most events are is left to the library.
-fn write_canonical(json: &Value, canonical: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    match json {
-        Value::Null | Value::Bool(_) | Value::String(_) => serde_json::to_writer(canonical, json),
-        Value::Number(number) if number.as_i64().is_some_and(|number| number.unsigned_abs() < 1 << 53) => {
-            serde_json::to_writer(canonical, json)
-        }
-        Value::Object(members) if members.keys().all(|name| name.is_ascii()) => {
-            canonical.push(b'{');
-            for (place, (name, value)) in members.iter().enumerate() {
-                if place > 0 {
-                    canonical.push(b',');
-                }
-                serde_json::to_writer(&mut *canonical, name)?;
-                canonical.push(b':');
-                write_canonical(value, canonical)?;
-            }
-            canonical.push(b'}');
-            Ok(())
-        }
-        Value::Array(items) => {
-            canonical.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    canonical.push(b',');
-                }
-                write_canonical(item, canonical)?;
-            }
-            canonical.push(b']');
-            Ok(())
-        }
-        Value::Number(_) | Value::Object(_) => {
-            canonical.append(&mut serde_json_canonicalizer::to_vec(json)?);
-            Ok(())
-        }
-    }
-}
-
-/// RFC 3339 in UTC with microseconds, the resolution of the log.
-pub fn timestamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// One line of a feed of events: the CloudEvents JSON with its position beside it.
-pub fn feed_line(recorded: &Recorded) -> Value {
-    let mut line = recorded.cloud_event();
-    line["position"] = json!(recorded.position);
-    line
-}
-
 #[cfg(test)]
 impl Metadata {
     /// All that there are, but for `occurred_at`.
@@ -410,71 +187,6 @@ impl Metadata {
             occurred_at: None,
             session_id: Some(AuthSessionId::new(Uuid::from_u128(8))),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tenant::DEFAULT_TENANT;
-
-    #[test]
-    fn what_is_recorded_is_hashed_as_it_is_stored() {
-        let all = || Metadata {
-            imported: Some("\"older\" \u{1f600}\u{1} system".to_owned()),
-            ..Metadata::with_all_but_time()
-        };
-        let event =
-            Event::Category(crate::category::CategoryEvent::Created { name: "x".to_owned(), description: None });
-        for metadata in [all(), Metadata::default(), Metadata { occurred_at: DateTime::from_timestamp(1, 5), ..all() }]
-        {
-            let place = Place {
-                event_id: Uuid::from_u128(1),
-                tenant_id: DEFAULT_TENANT,
-                stream: StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) },
-                version: 1,
-                recorded_at: DateTime::UNIX_EPOCH,
-            };
-            let recorded = place.record(&event, &metadata, |_| Ok(())).unwrap();
-            assert!(recorded.is_intact(), "{metadata:?}");
-        }
-    }
-
-    #[test]
-    fn the_hash_that_is_stored_is_that_of_the_published_form() {
-        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap_or_default();
-        let awkward = "\u{1f600} \"quoted\" \\ \n\u{7f}\u{1}/\u{e000}";
-        let recorded = |metadata: Value| Recorded {
-            position: 7,
-            event_id: Uuid::from_u128(1),
-            tenant_id: DEFAULT_TENANT,
-            stream: StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) },
-            version: 3,
-            event_type: "registrar.category.created.v1".to_owned(),
-            data: Json::of(
-                &json!({ "name": awkward, "\u{1f600}": 1, "\u{e000}": 2.5, "list": [null, true, 1e21, [], {}] }),
-            )
-            .unwrap(),
-            metadata: Json::of(&metadata).unwrap(),
-            recorded_at: at,
-            leaf_hash: [0; 32],
-        };
-        for metadata in [
-            json!({ "correlation_id": Uuid::from_u128(5) }),
-            json!({ "actor_role": awkward, "occurred_at": timestamp(at - chrono::TimeDelta::days(1)), "imported": "x" }),
-            json!({
-                "actor_id": Uuid::from_u128(3), "actor_role": "admin", "actor_tenant_id": Uuid::from_u128(4),
-                "causation_id": Uuid::from_u128(6), "correlation_id": Uuid::from_u128(5), "imported": "x",
-                "occurred_at": timestamp(at), "session_id": Uuid::from_u128(7), "traceparent": "00-a-b-01",
-            }),
-            json!({ "actor_id": 7, "session_id": null, "unheard_of": "x" }),
-        ] {
-            let event = recorded(metadata);
-            assert_eq!(event.own_leaf_hash().ok(), leaf_hash(&event.cloud_event()).ok());
-            let plain = json!({ "b": [1, -7, "x"], "a": { "z": 9_007_199_254_740_991_i64, "Z": u64::MAX, "": false } });
-            let plain = Recorded { data: Json::of(&plain).unwrap(), ..event };
-            assert_eq!(plain.own_leaf_hash().ok(), leaf_hash(&plain.cloud_event()).ok());
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     invitation::InvitationEvent, payment::PaymentEvent, refusal::RefusalEvent, submission::SubmissionEvent,
     tenant::TenantEvent, upcast,
 };
-use serde::{Deserialize, Serialize, de::value::MapDeserializer, ser::Error as _};
-use serde_json::{Error, Value};
+use serde::{Deserialize, Serialize, de::value::MapDeserializer};
+use serde_json::{Error, Value, value::RawValue};
 use std::borrow::Cow;
 
 /// Any event of any aggregate.
@@ -81,11 +81,20 @@ pub enum CodecError {
     },
 }
 
-/// An event as it is stored: personal data still in the clear until [`crate::personal::seal`] was run over `data`.
+/// An event as it is stored: personal data still in the clear until [`crate::personal::seal`] was run over `data`, which
+/// are JSON as `serde_json` writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Encoded {
     pub(crate) event_type: String,
-    pub(crate) data: Value,
+    pub(crate) data: String,
+}
+
+/// An event as `serde_json` writes it.
+#[derive(Deserialize)]
+struct Tagged<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    data: &'a RawValue,
 }
 
 /// What reads the events of the stem that a type name is of.
@@ -113,13 +122,9 @@ impl Event {
     /// The two columns that the event is stored in.
     pub(crate) fn encode(&self) -> Result<Encoded, CodecError> {
         let failed = |source| CodecError::Shape { event_type: format!("{self:?}"), source };
-        let Value::Object(mut tagged) = serde_json::to_value(self).map_err(failed)? else {
-            return Err(failed(Error::custom("an event is no object")));
-        };
-        match (tagged.remove("type"), tagged.remove("data")) {
-            (Some(Value::String(event_type)), Some(data)) => Ok(Encoded { event_type, data }),
-            _ => Err(failed(Error::custom("an event has no type and data"))),
-        }
+        let written = serde_json::to_string(self).map_err(failed)?;
+        let Tagged { r#type, data } = serde_json::from_str(&written).map_err(failed)?;
+        Ok(Encoded { event_type: r#type.into_owned(), data: data.get().to_owned() })
     }
 
     /// Reads a stored event, of whatever version, as today's.

@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{SubsecRound, Utc};
-use events::{envelope::hex, log::Keyring, tenant::DEFAULT_TENANT};
+use events::{cloud_event::hex, log::Keyring, tenant::DEFAULT_TENANT};
 use http_body_util::{BodyExt, LengthLimitError};
 use ops::{
     caller::{AnyScopeCaller, Caller},

@@ -144,7 +144,7 @@ pub async fn issue(
                 work.send_mail(account_id, Letter::Invitation { to, token: token_text, expires_at }, expires_at);
                 let reply = Reply::created(id, format!("/v1/invitations/{id}"));
                 Ok(reply
-                    .with("expires_at", events::envelope::timestamp(expires_at))
+                    .with("expires_at", events::cloud_event::timestamp(expires_at))
                     .with_secret("invitation_token", token))
             })
         })

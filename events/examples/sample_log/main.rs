@@ -16,7 +16,7 @@ use academy::{Academy, Happening};
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{
     Metadata, Place, Recorded, StreamRef,
-    envelope::timestamp,
+    cloud_event::timestamp,
     log::{Keyring, MasterKey},
     personal::DataKey,
     tenant::DEFAULT_TENANT,
@@ -98,7 +98,7 @@ impl Scribe {
                 ..Metadata::default()
             };
             let recorded = place.record(&happening.event, &metadata, |json| self.keyring.seal(json, &none));
-            row(&mut events, self.position, &recorded.expect("it can be recorded"));
+            row(&mut events, self.position, &recorded.expect("it can be recorded").recorded);
         }
         (keys, events)
     }

@@ -1,35 +1,35 @@
-//! An event as a NATS message: CloudEvents 1.0 over NATS in binary content mode. Attributes are `ce-` headers, the data
-//! are the payload; `Registrar-Position` and `Registrar-Leaf-Hash` say where it stands in the log.
+//! An event as a NATS message: a CloudEvent (CloudEvents 1.0 over NATS, structured content mode). The payload is the event's
+//! canonical JSON, so that `SHA-256(0x00 ‖ payload)` is its leaf hash; headers say where it stands in the log.
 
 use crate::{
     Json,
-    envelope::{Member, Recorded, StreamRef},
+    cloud_event::{Canonical, hex},
+    envelope::{Recorded, StreamRef},
     ids::TenantId,
 };
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::PublishMessage};
 use chrono::DateTime;
-use std::{collections::BTreeMap, str::FromStr};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{borrow::Cow, str::FromStr};
+use uuid::Uuid;
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
-/// Members of an event's metadata, and the attributes that they come as.
-const EXTENSIONS: [(&str, &str); 9] = [
-    ("actor_id", "ce-actorid"),
-    ("actor_role", "ce-actorrole"),
-    ("actor_tenant_id", "ce-actortenantid"),
-    ("causation_id", "ce-causationid"),
-    ("correlation_id", "ce-correlationid"),
-    ("imported", "ce-imported"),
-    ("occurred_at", "ce-time"),
-    ("session_id", "ce-sessionid"),
-    ("traceparent", "ce-traceparent"),
-];
+const CONTENT_TYPE: &str = "Content-Type";
+/// W3C Trace Context, for whoever traces messages without reading them.
+const TRACEPARENT: &str = "traceparent";
+const STRUCTURED: &str = "application/cloudevents+json; charset=UTF-8";
 
-/// The message lacks a header, or one makes no sense.
+/// The message is none of an event.
 #[derive(Debug, thiserror::Error)]
-#[error("a message on the stream is no event: header {header} is missing or malformed")]
-pub struct MalformedMessage {
-    header: String,
+pub enum MalformedMessage {
+    /// A header is missing, or makes no sense.
+    #[error("a message on the stream is no event: header {0} is missing or malformed")]
+    Header(&'static str),
+    /// The payload is not the JSON of an event.
+    #[error("a message on the stream is no event: its payload is not the CloudEvents JSON of one")]
+    Payload(#[source] serde_json::Error),
 }
 
 /// `<prefix>.<tenant>.<aggregate>.<event>`: the type's own words, so that subscribers choose by subject.
@@ -38,62 +38,107 @@ pub(super) fn subject(prefix: &str, event: &Recorded) -> String {
     format!("{prefix}.{}.{}.{name}", event.tenant_id, event.stream.stream_type)
 }
 
-pub(super) fn to_publish(event: &Recorded) -> PublishMessage {
+pub(super) fn to_publish(event: &Canonical) -> PublishMessage {
+    let recorded = &event.recorded;
     let mut headers = HeaderMap::new();
-    let metadata = event.metadata.members();
-    for (name, member) in event.members(|name| metadata.member(name)) {
-        let name = HeaderName::from_static(name);
-        match member {
-            Member::Text(text) => headers.insert(name, text.into_owned()),
-            Member::Id(id) => headers.insert(name, id.to_string()),
-            Member::Number(number) => headers.insert(name, number.to_string()),
-            Member::Json(json) => headers.insert(name, json.to_string()),
-            Member::Data => {}
-        }
+    headers.insert(HeaderName::from_static(CONTENT_TYPE), STRUCTURED);
+    headers.insert(HeaderName::from_static(POSITION), recorded.position.to_string());
+    headers.insert(HeaderName::from_static(LEAF_HASH), hex(&recorded.leaf_hash));
+    if let Ok(Traced { traceparent: Some(trace) }) = serde_json::from_str(recorded.metadata.get()) {
+        headers.insert(HeaderName::from_static(TRACEPARENT), trace);
     }
-    headers.insert(HeaderName::from_static(POSITION), event.position.to_string());
-    headers.insert(HeaderName::from_static(LEAF_HASH), event.leaf_hash_hex());
     PublishMessage::build()
-        .payload(event.data.to_string().into())
+        .payload(event.json())
         .headers(headers)
-        .message_id(event.event_id.to_string())
-        .expected_last_sequence(event.position.unsigned_abs() - 1)
+        .message_id(recorded.event_id.to_string())
+        .expected_last_sequence(recorded.position.unsigned_abs() - 1)
+}
+
+/// What of an event's metadata goes into a header of its own.
+#[derive(Deserialize)]
+struct Traced<'a> {
+    traceparent: Option<&'a str>,
+}
+
+/// What a payload says that headers do not.
+#[derive(Deserialize)]
+struct CloudEvent<'a> {
+    #[serde(borrow)]
+    actorid: Option<&'a RawValue>,
+    actorrole: Option<&'a RawValue>,
+    actortenantid: Option<&'a RawValue>,
+    causationid: Option<&'a RawValue>,
+    correlationid: Option<&'a RawValue>,
+    data: &'a RawValue,
+    id: Uuid,
+    imported: Option<&'a RawValue>,
+    recordedtime: &'a str,
+    sessionid: Option<&'a RawValue>,
+    streamid: Uuid,
+    #[serde(borrow)]
+    streamtype: Cow<'a, str>,
+    streamversion: i64,
+    tenantid: Uuid,
+    time: &'a RawValue,
+    traceparent: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+impl CloudEvent<'_> {
+    /// The event's metadata, as the log has them.
+    fn metadata(&self) -> String {
+        // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
+        let recorded = |time: &RawValue| time.get().trim_matches('"') == self.recordedtime;
+        let members = [
+            ("actor_id", self.actorid),
+            ("actor_role", self.actorrole),
+            ("actor_tenant_id", self.actortenantid),
+            ("causation_id", self.causationid),
+            ("correlation_id", self.correlationid),
+            ("imported", self.imported),
+            ("occurred_at", Some(self.time).filter(|time| !recorded(time))),
+            ("session_id", self.sessionid),
+            ("traceparent", self.traceparent),
+        ];
+        let mut text = String::with_capacity(512);
+        for (name, value) in members {
+            if let Some(value) = value {
+                text.push(if text.is_empty() { '{' } else { ',' });
+                text.extend(["\"", name, "\":", value.get()]);
+            }
+        }
+        text.push_str(if text.is_empty() { "{}" } else { "}" });
+        text
+    }
 }
 
 /// Reads a message back to the row of the log that it carries.
 pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
-    let malformed = |header: &str| MalformedMessage { header: header.to_owned() };
-    let headers = headers.ok_or_else(|| malformed(POSITION))?;
-    let find = |header: &'static str| headers.get(HeaderName::from_static(header)).map(HeaderValue::as_str);
-    let text = |header: &'static str| find(header).ok_or_else(|| malformed(header));
+    let find = |header| headers.and_then(|headers| headers.get(HeaderName::from_static(header)));
+    let text = |header| find(header).map(HeaderValue::as_str).ok_or(MalformedMessage::Header(header));
+    let position = read(text(POSITION)?, POSITION)?;
+    let leaf_hash = unhex(text(LEAF_HASH)?).ok_or(MalformedMessage::Header(LEAF_HASH))?;
 
-    let recorded_time = text("ce-recordedtime")?;
-    let metadata: BTreeMap<&str, &str> = EXTENSIONS
-        .iter()
-        .filter_map(|(member, attribute)| Some((*member, find(attribute)?)))
-        // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
-        .filter(|(member, value)| *member != "occurred_at" || *value != recorded_time)
-        .collect();
-    let data = str::from_utf8(payload).ok().and_then(|text| Json::parse(text.to_owned()).ok());
+    let event: CloudEvent<'_> = serde_json::from_slice(payload).map_err(MalformedMessage::Payload)?;
+    let recorded_at = DateTime::parse_from_rfc3339(event.recordedtime)
+        .map_err(|error| MalformedMessage::Payload(serde::de::Error::custom(error)))?;
     Ok(Recorded {
-        position: read(text(POSITION)?, POSITION)?,
-        event_id: read(text("ce-id")?, "ce-id")?,
-        tenant_id: TenantId::new(read(text("ce-tenantid")?, "ce-tenantid")?),
-        stream: StreamRef {
-            stream_type: text("ce-streamtype")?.to_owned().into(),
-            id: read(text("ce-streamid")?, "ce-streamid")?,
-        },
-        version: read(text("ce-streamversion")?, "ce-streamversion")?,
-        event_type: text("ce-type")?.to_owned(),
-        data: data.ok_or_else(|| malformed("(payload)"))?,
-        metadata: Json::of(&metadata).map_err(|_| malformed("(metadata)"))?,
-        recorded_at: DateTime::parse_from_rfc3339(recorded_time).map_err(|_| malformed("ce-recordedtime"))?.to_utc(),
-        leaf_hash: unhex(text(LEAF_HASH)?).ok_or_else(|| malformed(LEAF_HASH))?,
+        position,
+        event_id: event.id,
+        tenant_id: TenantId::new(event.tenantid),
+        metadata: Json::of_text(event.metadata()),
+        stream: StreamRef { stream_type: event.streamtype.into_owned().into(), id: event.streamid },
+        version: event.streamversion,
+        event_type: event.r#type.into_owned(),
+        data: Json::of_text(event.data.get().to_owned()),
+        recorded_at: recorded_at.to_utc(),
+        leaf_hash,
     })
 }
 
-fn read<T: FromStr>(text: &str, header: &str) -> Result<T, MalformedMessage> {
-    text.parse().map_err(|_| MalformedMessage { header: header.to_owned() })
+fn read<T: FromStr>(text: &str, header: &'static str) -> Result<T, MalformedMessage> {
+    text.parse().map_err(|_| MalformedMessage::Header(header))
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -113,10 +158,10 @@ mod tests {
     use super::*;
     use crate::{Event, Metadata, category::CategoryEvent, envelope::Place, tenant::DEFAULT_TENANT};
     use chrono::TimeDelta;
-    use uuid::Uuid;
+    use sha2::{Digest, Sha256};
 
     /// With all metadata that there are, or with what there always is.
-    fn recorded(with_all: bool) -> Recorded {
+    fn event(with_all: bool) -> Canonical {
         let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
         let all = || Metadata { occurred_at: Some(at - TimeDelta::days(9)), ..Metadata::with_all_but_time() };
         let metadata = if with_all { all() } else { Metadata::default() };
@@ -124,32 +169,56 @@ mod tests {
         let stream = StreamRef { stream_type: "category".into(), id: Uuid::from_u128(2) };
         let place =
             Place { event_id: Uuid::from_u128(1), tenant_id: DEFAULT_TENANT, stream, version: 1, recorded_at: at };
-        Recorded { position: 7, ..place.record(&event, &metadata, |_| Ok(())).unwrap() }
+        let mut event = place.record(&event, &metadata, |_| Ok(())).unwrap();
+        event.recorded.position = 7;
+        event
+    }
+
+    fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+        headers.get(name).map(HeaderValue::as_str)
     }
 
     #[test]
-    fn a_message_carries_the_whole_row() {
+    fn a_message_carries_the_whole_row_and_its_payload_is_what_was_hashed() {
         for with_all in [false, true] {
-            let event = recorded(with_all);
-            let sent = to_publish(&event).outbound_message("a.b");
-            let read = parse(sent.headers.as_ref(), &sent.payload).unwrap();
-            assert_eq!(read, event);
-            assert!(read.is_intact());
+            let event = event(with_all);
+            // From the log, where nobody has it in canonical form yet, it is the same message.
+            for event in [event.clone(), event.recorded.clone().canonical().unwrap()] {
+                let sent = to_publish(&event).outbound_message("a.b");
+                let read = parse(sent.headers.as_ref(), &sent.payload).unwrap();
+                assert_eq!(read, event.recorded);
+                let payload = Sha256::new().chain_update([0]).chain_update(&sent.payload).finalize();
+                assert_eq!(*payload, event.recorded.leaf_hash);
+            }
         }
     }
 
     #[test]
     fn the_subject_names_tenant_aggregate_and_event() {
         assert_eq!(
-            subject("registrar.events", &recorded(false)),
+            subject("registrar.events", &event(false).recorded),
             "registrar.events.00000000-0000-7000-8000-000000000001.category.created"
         );
     }
 
     #[test]
     fn the_sequence_before_is_demanded_and_the_id_deduplicates() {
-        let headers = to_publish(&recorded(false)).outbound_message("a.b").headers.unwrap();
-        assert_eq!(headers.get("Nats-Expected-Last-Sequence").unwrap().as_str(), "6");
-        assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), Uuid::from_u128(1).to_string());
+        let headers = to_publish(&event(true)).outbound_message("a.b").headers.unwrap();
+        assert_eq!(header(&headers, "Nats-Expected-Last-Sequence"), Some("6"));
+        assert_eq!(header(&headers, "Nats-Msg-Id"), Some(&*Uuid::from_u128(1).to_string()));
+        assert_eq!(header(&headers, "traceparent"), Metadata::with_all_but_time().traceparent.as_deref());
+        assert_eq!(header(&headers, "Content-Type"), Some("application/cloudevents+json; charset=UTF-8"));
+    }
+
+    #[test]
+    fn what_is_no_event_is_told_by_what_it_lacks() {
+        let sent = to_publish(&event(false)).outbound_message("a.b");
+        let headers = sent.headers.unwrap();
+        let without = parse(None, &sent.payload).unwrap_err();
+        assert!(matches!(without, MalformedMessage::Header(POSITION)), "{without}");
+        for payload in [&b"{}"[..], b"x", &sent.payload[1..]] {
+            let wrong = parse(Some(&headers), payload).unwrap_err();
+            assert!(matches!(wrong, MalformedMessage::Payload(_)), "{wrong}");
+        }
     }
 }

@@ -6,11 +6,7 @@ use super::{
     LogError, bounded,
     side::{Side, SideRows},
 };
-use crate::{
-    Json,
-    envelope::{Recorded, StreamRef},
-    ids::TenantId,
-};
+use crate::{Canonical, Json, envelope::StreamRef, ids::TenantId};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -26,7 +22,7 @@ pub struct Append {
     pub expected: Vec<(StreamRef, i64)>,
     /// The events, made by [`crate::envelope::Place::record`]; each stream's stand together and follow its expected
     /// version.
-    pub events: Vec<Recorded>,
+    pub events: Vec<Canonical>,
     /// What remembers the answer for a replay of the request.
     pub idempotency: Option<Idempotency>,
     /// What commits beside the events.
@@ -178,7 +174,7 @@ async fn append_all(log: &mut PgConnection, commands: &[&Append], notify: Notify
     Ok(Appended::Without(refused))
 }
 
-fn count(events: &[Recorded]) -> i64 {
+fn count(events: &[Canonical]) -> i64 {
     i64::try_from(events.len()).unwrap_or(i64::MAX)
 }
 
@@ -218,7 +214,7 @@ impl<'a> Columns<'a> {
                 columns.expected_stream.push(stream.id);
                 columns.expected_version.push(*version);
             }
-            for event in &command.events {
+            for Canonical { recorded: event, .. } in &command.events {
                 // Of a stream that is not expected at any version there is none, and PostgreSQL will say so.
                 let expected = command.expected.iter().position(|(stream, _)| stream.id == event.stream.id);
                 let expected = expected.and_then(|place| i32::try_from(before + place + 1).ok());

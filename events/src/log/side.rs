@@ -2,7 +2,8 @@
 //! writes it (`migrations/log/0003_append.sql`).
 
 use crate::{
-    envelope::{StreamRef, hex},
+    cloud_event::hex,
+    envelope::StreamRef,
     ids::{AccountId, AuthSessionId, TenantId},
     tenant,
 };

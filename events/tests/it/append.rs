@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 use events::{
-    Event, Json, Metadata, Place, Recorded, StreamRef,
+    Canonical, Event, Json, Metadata, Place, StreamRef,
     category::CategoryEvent,
     ids::{AccountId, AuthSessionId},
     log::{
@@ -29,7 +29,7 @@ fn stream(id: Uuid) -> StreamRef {
     StreamRef { stream_type: "category".into(), id }
 }
 
-fn event(id: Uuid, version: i64, name: &str) -> Recorded {
+fn event(id: Uuid, version: i64, name: &str) -> Canonical {
     let event = Event::Category(CategoryEvent::Created { name: name.to_owned(), description: None });
     let metadata = Metadata { correlation_id: Uuid::new_v4(), ..Metadata::default() };
     Place { event_id: Uuid::now_v7(), tenant_id: DEFAULT_TENANT, stream: stream(id), version, recorded_at: Utc::now() }
@@ -78,7 +78,7 @@ async fn concurrent_writers_leave_no_gap_no_double_and_nothing_of_what_was_refus
                 let version = known.get(&id).copied().unwrap_or(0);
                 let count = 1 + i64::try_from(turn % 3).unwrap();
                 let append = command(id, version, count);
-                let ids: Vec<Uuid> = append.events.iter().map(|event| event.event_id).collect();
+                let ids: Vec<Uuid> = append.events.iter().map(|event| event.recorded.event_id).collect();
                 match one(&writer, &append).await {
                     Outcome::Committed { position } => {
                         known.insert(id, version + count);
@@ -251,7 +251,7 @@ async fn wrongly_numbered_events_are_a_fault_and_leave_nothing() {
     let database = TestDatabase::log().await;
     let writer = database.pool_as("registrar_command").await;
     let id = Uuid::new_v4();
-    let with = |events: Vec<Recorded>| Append { events, ..command(id, 0, 0) };
+    let with = |events: Vec<Canonical>| Append { events, ..command(id, 0, 0) };
     for wrong in [
         with(vec![event(id, 2, "a gap before the first")]),
         with(vec![event(id, 1, "a gap"), event(id, 3, "behind the first")]),

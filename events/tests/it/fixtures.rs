@@ -214,7 +214,7 @@ fn stored(event: &Event) -> Value {
         recorded_at: DateTime::UNIX_EPOCH,
     };
     let seal = |json: &mut Value| personal::seal(json, &adas_key, &mut || [9; 24]);
-    let recorded = place.record(event, &Metadata::default(), seal).unwrap();
+    let recorded = place.record(event, &Metadata::default(), seal).unwrap().recorded;
     json!({"type": recorded.event_type, "data": recorded.data})
 }
 

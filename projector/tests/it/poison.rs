@@ -143,7 +143,7 @@ async fn an_event_of_an_unknown_type_parks_its_stream_and_stands_in_the_audit_tr
     let id = Uuid::from_u128(0xf00);
     let event: Event = AccountEvent::Activated {}.into();
     let mut unknown = world.record(id, &event, &Metadata::default());
-    unknown.event_type = "registrar.account.knighted.v1".to_owned();
+    unknown.recorded.event_type = "registrar.account.knighted.v1".to_owned();
     world.append_recorded(unknown).await;
     let (enrollment, enrolled) = story::enrolled(BOB, BOOKKEEPING);
     world.append(enrollment, enrolled).await;

@@ -50,7 +50,9 @@ async fn publish(world: &World, stream: &TestStream) {
     eventually("the bus is connected", SOON, async || bus.is_connected().then_some(())).await;
     bus.ensure_stream().await.unwrap();
     let published = i64::try_from(bus.find_last_sequence().await.unwrap().unwrap()).unwrap();
-    bus.publish(&world.log.read(published, i64::MAX).await.unwrap()).await.unwrap();
+    let events = world.log.read(published, i64::MAX).await.unwrap().into_iter();
+    let events: Vec<_> = events.map(|event| event.canonical().unwrap()).collect();
+    bus.publish(&events).await.unwrap();
 }
 
 async fn all_reach_the_head(world: &World) {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{
-    Aggregate, Event, Metadata, Place, Recorded, StreamRef,
+    Aggregate, Canonical, Event, Metadata, Place, StreamRef,
     account::Account,
     account_import::AccountImport,
     assessment::Assessment,
@@ -123,12 +123,12 @@ impl World {
         self.append_recorded(recorded).await
     }
 
-    pub(crate) async fn append_recorded(&self, recorded: Recorded) -> i64 {
+    pub(crate) async fn append_recorded(&self, recorded: Canonical) -> i64 {
         self.append_all(vec![recorded], Side::default()).await
     }
 
     /// What `append` would append.
-    pub(crate) fn record(&self, id: Uuid, event: &Event, metadata: &Metadata) -> Recorded {
+    pub(crate) fn record(&self, id: Uuid, event: &Event, metadata: &Metadata) -> Canonical {
         let tick = self.clock.fetch_add(1, SeqCst) + 1;
         let version = *self.versions.lock().unwrap().entry(id).and_modify(|version| *version += 1).or_insert(1);
         let place = Place {
@@ -143,8 +143,9 @@ impl World {
     }
 
     /// Appends events of as many streams in one go.
-    pub(crate) async fn append_all(&self, events: Vec<Recorded>, side: Side) -> i64 {
-        let expected = events.iter().map(|event| (event.stream.clone(), event.version - 1)).collect();
+    pub(crate) async fn append_all(&self, events: Vec<Canonical>, side: Side) -> i64 {
+        let expected =
+            events.iter().map(|Canonical { recorded, .. }| (recorded.stream.clone(), recorded.version - 1)).collect();
         let append = Append { tenant_id: DEFAULT_TENANT, expected, events, idempotency: None, side };
         match log::append(&mut self.commands.acquire().await.unwrap(), &[&append], Notify::Nobody).await.unwrap()[0] {
             Outcome::Committed { position } => position,

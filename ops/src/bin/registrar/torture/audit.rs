@@ -239,7 +239,8 @@ async fn read_stream(observer: &Observer, events: &[Known], ledger: &Ledger) -> 
         let is_right = sequence == position
             && header("Registrar-Position") == position.to_string()
             && header("Nats-Msg-Id") == event.event_id.to_string()
-            && header("Registrar-Leaf-Hash") == event.leaf_hash;
+            && header("Registrar-Leaf-Hash") == event.leaf_hash
+            && cloud_event::hex(&cloud_event::leaf_hash_of(&message.payload)) == event.leaf_hash;
         if !is_right {
             ledger.breach(format!("JetStream has sequence {sequence} where position {position} of the log must be"));
         }

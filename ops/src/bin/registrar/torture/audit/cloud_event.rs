@@ -26,7 +26,12 @@ const ATTRIBUTES: [(&str, &str); 9] = [
 /// `SHA-256(0x00 ‖ JCS(event))`; none where the content has no canonical JSON.
 pub fn leaf_hash(row: &Row) -> Option<Vec<u8>> {
     let canonical = serde_json_canonicalizer::to_vec(&cloud_event(row)).ok()?;
-    Some(Sha256::new().chain_update([0]).chain_update(canonical).finalize().to_vec())
+    Some(leaf_hash_of(&canonical))
+}
+
+/// The hash of what is in canonical form, as the payloads on JetStream are.
+pub fn leaf_hash_of(canonical: &[u8]) -> Vec<u8> {
+    Sha256::new().chain_update([0]).chain_update(canonical).finalize().to_vec()
 }
 
 fn cloud_event(row: &Row) -> Value {
