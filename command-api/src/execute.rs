@@ -152,7 +152,7 @@ impl Executor {
                     trust_cache = false;
                     continue;
                 }
-                Err(refusal) => return self.find_replay(request).await?.ok_or(refusal),
+                Err(refusal) => return Box::pin(self.find_replay(request)).await?.ok_or(refusal),
             };
             match self.append(request, work, reply).await? {
                 Appended::Answer(answer) => return Ok(answer),
@@ -184,7 +184,7 @@ impl Executor {
             Ok(Outcome::Conflict) => Ok(Appended::Moved),
             Ok(Outcome::Taken { claim }) => Err(taken.into_iter().nth(claim).unwrap_or(problem::CONFLICT.into())),
             Ok(Outcome::Replayed) => {
-                self.find_replay(request).await?.map(Appended::Answer).ok_or_else(|| problem::CONFLICT.into())
+                Box::pin(self.find_replay(request)).await?.map(Appended::Answer).ok_or_else(|| problem::CONFLICT.into())
             }
             Err(AppendError::Stopping) => Err(Problem::unavailable("This process is stopping.", RETRY_AFTER)),
             Err(AppendError::Log(error)) => Err(failed(&error)),

@@ -2,8 +2,6 @@
 //!
 //! These extractors answer 401 and 403 for the token itself; what a role may do is decided by the handlers.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{header::AUTHORIZATION, request::Parts},
@@ -11,7 +9,6 @@ use axum::{
 use uuid::Uuid;
 
 use crate::{
-    context::RequestContext,
     problem::{PASSWORD_CHANGE_REQUIRED, Problem},
     tokens::{Claims, TokenError, TokenScope, Verifier},
 };
@@ -29,8 +26,6 @@ pub struct Caller {
     pub role: String,
     /// What the token allows at all.
     pub scope: TokenScope,
-    /// The request.
-    pub request: RequestContext,
 }
 
 /// A caller with any good token, also one that can only set a password.
@@ -42,14 +37,13 @@ pub struct AnyScopeCaller(pub Caller);
 pub struct MaybeCaller(pub Option<Caller>);
 
 impl Caller {
-    fn new(claims: &Arc<Claims>, request: RequestContext) -> Self {
+    fn new(claims: &Claims) -> Self {
         Self {
             account_id: claims.sub,
             tenant_id: claims.tid,
             session_id: claims.sid,
             role: claims.role.clone(),
             scope: claims.scope,
-            request,
         }
     }
 
@@ -69,7 +63,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        find_caller(parts, state).await?.map(Caller::fully).transpose().map(Self)
+        find_caller(parts, state)?.map(Caller::fully).transpose().map(Self)
     }
 }
 
@@ -81,7 +75,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        find_caller(parts, state).await?.map(Self).ok_or_else(Problem::unauthenticated)
+        find_caller(parts, state)?.map(Self).ok_or_else(Problem::unauthenticated)
     }
 }
 
@@ -93,11 +87,11 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        find_caller(parts, state).await?.ok_or_else(Problem::unauthenticated)?.fully()
+        find_caller(parts, state)?.ok_or_else(Problem::unauthenticated)?.fully()
     }
 }
 
-async fn find_caller<S>(parts: &mut Parts, state: &S) -> Result<Option<Caller>, Problem>
+fn find_caller<S>(parts: &Parts, state: &S) -> Result<Option<Caller>, Problem>
 where
     S: Send + Sync,
     Verifier: FromRef<S>,
@@ -112,8 +106,7 @@ where
             _ => Problem::invalid_token(),
         }
     })?;
-    let Ok(request) = RequestContext::from_request_parts(parts, state).await;
-    Ok(Some(Caller::new(&claims, request)))
+    Ok(Some(Caller::new(&claims)))
 }
 
 fn bearer_token(header: &str) -> Option<&str> {

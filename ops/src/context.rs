@@ -42,6 +42,13 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
+    /// The request's context: taken from the edge; where a router runs without it, as in a test, read from the request.
+    #[must_use]
+    pub fn of(parts: &Parts) -> Arc<Self> {
+        let known = parts.extensions.get::<Arc<Self>>().cloned();
+        known.unwrap_or_else(|| Self::read(&parts.headers, &parts.extensions, 0).into())
+    }
+
     /// Reads the context from a request's headers and the address of its connection.
     #[must_use]
     pub fn read(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: u8) -> Self {
@@ -64,13 +71,11 @@ impl RequestContext {
     }
 }
 
-/// Taken from the edge; where a router runs without it, as in a test, read from the request.
 impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let known = parts.extensions.get::<Arc<Self>>().map(|known| Self::clone(known));
-        Ok(known.unwrap_or_else(|| Self::read(&parts.headers, &parts.extensions, 0)))
+        Ok(Arc::unwrap_or_clone(Self::of(parts)))
     }
 }
 

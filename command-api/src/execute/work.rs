@@ -132,7 +132,8 @@ impl<'a> Work<'a> {
                 self.rests_on_cache = true;
                 remembered
             }
-            remembered => self.read::<A>(&stream, remembered).await.map_err(|error| failed(&error))?,
+            // Seldom, and large: what most commands do not need is not to make all of them larger.
+            remembered => Box::pin(self.read::<A>(&stream, remembered)).await.map_err(|error| failed(&error))?,
         };
         let folded = folded.filter(|folded| folded.tenant_id == self.context.tenant_id);
         let state = folded.as_ref().and_then(|folded| folded.state.clone().downcast::<A>().ok()).unwrap_or_default();
@@ -290,7 +291,9 @@ impl<'a> Work<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error.into());
         }
-        self.close_bootstrap().await?;
+        if self.streams.iter().any(|touched| touched.events.iter().any(|it| makes_superadmin(&it.event))) {
+            Box::pin(self.close_bootstrap()).await?;
+        }
         let keyring = self.executor.0.log.keyring();
         let tenant_id = self.tenant_id;
         let metadata = self.context.metadata(tenant_id);
@@ -303,7 +306,7 @@ impl<'a> Work<'a> {
                 if let Some(subject) = subject_of(event)
                     && !self.fresh_keys.iter().any(|(fresh, _)| *fresh == subject)
                 {
-                    keyring.load([subject]).await?;
+                    Box::pin(keyring.load([subject])).await?;
                 }
                 let place = Place {
                     event_id: Uuid::now_v7(),
@@ -312,8 +315,9 @@ impl<'a> Work<'a> {
                     version,
                     recorded_at: self.context.now,
                 };
-                let metadata = Metadata { occurred_at: at.or(metadata.occurred_at), ..metadata.clone() };
-                events.push(place.record(event, &metadata, |json| keyring.seal(json, &self.fresh_keys))?);
+                let own = at.map(|at| Metadata { occurred_at: Some(at), ..metadata.clone() });
+                let metadata = own.as_ref().unwrap_or(&metadata);
+                events.push(place.record(event, metadata, |json| keyring.seal(json, &self.fresh_keys))?);
             }
             versions.push((touched.stream.id, version));
             if version > touched.version {
@@ -322,7 +326,7 @@ impl<'a> Work<'a> {
             expected.push((touched.stream, touched.version));
         }
         for (account_id, letter, expires_at) in &self.letters {
-            keyring.load([*account_id]).await?;
+            Box::pin(keyring.load([*account_id])).await?;
             let letter = serde_json::to_string(letter).map_err(LogError::Canonical)?;
             let sealed = keyring.seal_text(*account_id, &letter, &self.fresh_keys)?;
             let (mail_id, account_id, expires_at) = (Uuid::now_v7(), *account_id, *expires_at);

@@ -41,10 +41,18 @@ impl MasterKey {
     }
 
     fn mac(&self, message: &[u8]) -> [u8; 32] {
+        self.mac_of(&[message])
+    }
+
+    fn mac_of(&self, message: &[&[u8]]) -> [u8; 32] {
         // HMAC pads a key that is shorter than the hash's block with zeros (RFC 2104, section 2).
         let mut block = [0; 64];
         block[..32].copy_from_slice(&self.0);
-        Hmac::<Sha256>::new(&block.into()).chain_update(message).finalize().into_bytes().into()
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        for piece in message {
+            mac.update(piece);
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -161,6 +169,11 @@ impl Keyring {
     /// Opens what [`Self::seal_file`] made.
     pub fn open_file(&self, file: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         self.0.files.open(AccountId::new(file), sealed)
+    }
+
+    /// What stands for a request in `log.idempotency`: a keyed digest (HMAC-SHA-256) of its pieces, one after the other.
+    pub fn request_digest(&self, pieces: &[&[u8]]) -> [u8; 32] {
+        self.0.claims.mac_of(&[&[b"request\0".as_slice()], pieces].concat())
     }
 
     /// What stands for a claimed name in `log.claims`: a keyed digest (HMAC-SHA-256), for names may be personal data.
