@@ -1,5 +1,5 @@
 //! Group commit: one task per process gathers the commands that wait and appends them in one transaction, in one round
-//! trip. A serialised log costs its lock once per batch, not once per command, and no command waits for a timer: a
+//! trip where none is refused. A serialised log costs its lock once per batch, not once per command, and no command waits for a timer: a
 //! batch is whatever came while the one before it was being written.
 
 use crate::{metrics, tail::Tail};
@@ -175,7 +175,7 @@ impl Touched {
 fn names_of(command: &Append) -> Vec<Vec<u8>> {
     let claims = command.side.claims.iter().map(|claim| claim.digest.clone());
     let releases = command.side.releases.iter().map(|(_, digest)| digest.clone());
-    let request = command.idempotency.iter().map(|request| request.request_id.as_bytes().to_vec());
+    let request = command.idempotency.iter().map(|request| request.idempotency_id.as_bytes().to_vec());
     // Whoever begins a session and whoever ends all of them do not meet in one batch.
     let begun = command.side.sessions.iter().map(|session| session.account_id);
     let known = command.side.known_sessions.iter().map(|(account_id, _)| *account_id);
@@ -244,7 +244,7 @@ mod tests {
     use events::{
         Event, Json, Metadata, Place, StreamRef,
         category::CategoryEvent,
-        log::{Claim, Idempotency, Side, request_id},
+        log::{Claim, Idempotency, Side, idempotency_id},
         tenant::DEFAULT_TENANT,
     };
 
@@ -272,7 +272,7 @@ mod tests {
 
     fn with_key(key: &str) -> Append {
         let idempotency = Idempotency {
-            request_id: request_id(DEFAULT_TENANT, Uuid::nil(), key),
+            idempotency_id: idempotency_id(DEFAULT_TENANT, Uuid::nil(), key),
             request_hash: [0; 32],
             response: Json::of(&()).unwrap(),
         };

@@ -170,7 +170,7 @@ impl Executor {
         let version = finished.version_of(reply.stream());
         if let Some(Request { id, hash }) = request {
             let response = reply.to_record(version).map_err(|error| Problem::internal(&error))?;
-            finished.append.idempotency = Some(Idempotency { request_id: id, request_hash: hash, response });
+            finished.append.idempotency = Some(Idempotency { idempotency_id: id, request_hash: hash, response });
         }
         let taken = std::mem::take(&mut finished.taken);
         match self.0.appender.append(finished.append).await {
@@ -197,7 +197,7 @@ impl Executor {
         let found = sqlx::query!(
             r#"select request_hash, response as "response: Json", position
                from log.idempotency
-               where request_id = $1"#,
+               where idempotency_id = $1"#,
             request.id,
         )
         .fetch_optional(self.0.log.pool());
@@ -222,7 +222,7 @@ struct Request {
 impl Request {
     /// None where it came without a key.
     fn of(context: &Context) -> Option<Self> {
-        Some(Self { id: context.request_id()?, hash: context.idempotency.as_ref()?.request_hash })
+        Some(Self { id: context.idempotency_id()?, hash: context.idempotency.as_ref()?.request_hash })
     }
 }
 

@@ -44,7 +44,7 @@ pub const LEARNING_PROBLEMS: [&[ProblemType]; 6] = [
 
 /// Every route, with the edge around it; the Swagger UI at `/docs` where it is asked for.
 pub fn router(state: State, edge: Edge, docs: bool) -> Router {
-    let commands = commands().layer(Around(context::Digesting));
+    let commands = commands().layer(Around(context::KeepingBody));
     let mut router = commands.merge(uploads()).merge(reads()).with_state(state);
     if docs {
         router = router.merge(swagger_ui());

@@ -4,8 +4,9 @@ use serde::ser::Error as _;
 use serde_json::{Error, Value};
 use std::ops::Range;
 
-/// Writes the canonical form of a value. Members are sorted by their names already; for names in ASCII that is the order of
-/// RFC 8785, and `serde_json` writes texts and integers as it does. Whatever is less plain is left to the library.
+/// Writes the canonical form of a value. Members are sorted by their names already; for names in ASCII that is the
+/// order of RFC 8785, and `serde_json` writes texts and integers as it does. Whatever is less plain is left to the
+/// library.
 pub(crate) fn write(json: &Value, canonical: &mut Vec<u8>) -> Result<(), Error> {
     match json {
         Value::Null | Value::Bool(_) | Value::String(_) => serde_json::to_writer(canonical, json),

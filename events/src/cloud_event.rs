@@ -1,5 +1,5 @@
-//! An event as a CloudEvent (CloudEvents 1.0, JSON format). In canonical form (RFC 8785) it is what the event's hash covers
-//! and what is published: whoever has the text can check it with one SHA-256.
+//! An event as a CloudEvent (CloudEvents 1.0, JSON format). In canonical form (RFC 8785) it is what the event's hash
+//! covers and what is published: whoever has the text can check it with one SHA-256.
 
 use crate::{
     canonical,
@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub struct Canonical {
     /// The event, as it is stored.
     pub recorded: Recorded,
-    /// `0x00 ‖ JCS(event)`.
+    /// `0x00 ‖ JCS(event)`: what RFC 6962 takes a leaf's hash of.
     leaf: Bytes,
 }
 
@@ -84,9 +84,9 @@ impl Members<'_> {
 }
 
 impl Recorded {
-    /// Gives `put` the attributes and extensions of the event as a CloudEvent, and its data, in the order of their names.
-    /// Those have no underscores. It is all that is known of the event but its position, which is its place in the log and
-    /// in the tree. `caused` finds a member of the event's own metadata.
+    /// Gives `put` the attributes and extensions of the event as a CloudEvent, and its data, in the order of their
+    /// names. Those have no underscores. It is all that is known of the event but its position, which is its place in
+    /// the log and in the tree. `caused` finds a member of the event's own metadata.
     fn describe<'a>(
         &'a self,
         caused: impl Fn(&str) -> Option<Member<'a>>,
@@ -142,14 +142,14 @@ impl Recorded {
         described.map_or(Value::Null, |()| Value::Object(event))
     }
 
-    /// The event with its canonical JSON, made from what is stored.
+    /// The event with its canonical JSON, made from what is stored, where data are canonical already.
     pub fn canonical(self) -> Result<Canonical, Error> {
-        let leaf = self.own_leaf()?.into();
+        let leaf = self.stored_leaf(self.data.get())?.into();
         Ok(Canonical { recorded: self, leaf })
     }
 
-    /// `0x00 ‖ JCS(event)`, without building its JSON. `caused` finds a member of its own metadata; `data` are its own in
-    /// canonical form.
+    /// `0x00 ‖ JCS(event)`, without building its JSON. `caused` finds a member of its own metadata; `data` are its own
+    /// in canonical form.
     fn leaf<'a>(&'a self, caused: impl Fn(&str) -> Option<Member<'a>>, data: &str) -> Result<Vec<u8>, Error> {
         let mut leaf = Vec::with_capacity(1024 + data.len());
         leaf.extend_from_slice(b"\0{");
@@ -189,9 +189,9 @@ impl Recorded {
         self.leaf(|name| metadata.member(name), data)
     }
 
-    /// The same by the data as they are stored, too.
+    /// The same by what the stored data say, however they are spelt.
     fn own_leaf(&self) -> Result<Vec<u8>, Error> {
-        self.stored_leaf(&canonical::of_value(&self.data.value())?)
+        self.stored_leaf(&canonical::of_written(self.data.get())?)
     }
 
     /// The stored hash in hexadecimal.
@@ -209,13 +209,6 @@ impl Recorded {
 fn push_id(id: Uuid, text: &mut Vec<u8>) {
     text.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
     text.push(b'"');
-}
-
-/// `SHA-256(0x00 ‖ JCS(event))`: the leaf of RFC 6962 over the canonical JSON of RFC 8785. `event` is CloudEvents JSON
-/// as [`Recorded::cloud_event`] makes it.
-pub fn leaf_hash(event: &Value) -> Result<[u8; 32], Error> {
-    let canonical = serde_json_canonicalizer::to_vec(event)?;
-    Ok(Sha256::new().chain_update([0]).chain_update(canonical).finalize().into())
 }
 
 /// Bytes in lower-case hexadecimal.
@@ -262,6 +255,12 @@ mod tests {
         }
     }
 
+    /// The leaf of RFC 6962 over the canonical JSON of RFC 8785, as the libraries make it.
+    fn leaf_hash(event: &Value) -> [u8; 32] {
+        let canonical = serde_json_canonicalizer::to_vec(event).unwrap();
+        Sha256::new().chain_update([0]).chain_update(canonical).finalize().into()
+    }
+
     fn own_hash(event: &Recorded) -> [u8; 32] {
         Sha256::digest(event.own_leaf().unwrap()).into()
     }
@@ -296,10 +295,10 @@ mod tests {
             json!({ "actor_id": 7, "session_id": null, "unheard_of": "x" }),
         ] {
             let event = recorded(metadata);
-            assert_eq!(own_hash(&event), leaf_hash(&event.cloud_event()).unwrap());
+            assert_eq!(own_hash(&event), leaf_hash(&event.cloud_event()));
             let plain = json!({ "b": [1, -7, "x"], "a": { "z": 9_007_199_254_740_991_i64, "Z": u64::MAX, "": false } });
             let plain = Recorded { data: Json::of(&plain).unwrap(), ..event };
-            assert_eq!(own_hash(&plain), leaf_hash(&plain.cloud_event()).unwrap());
+            assert_eq!(own_hash(&plain), leaf_hash(&plain.cloud_event()));
         }
     }
 }

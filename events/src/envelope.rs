@@ -83,7 +83,7 @@ pub struct Recorded {
     pub metadata: Json,
     /// When it was recorded, to the microsecond.
     pub recorded_at: DateTime<Utc>,
-    /// See [`crate::cloud_event::leaf_hash`].
+    /// `SHA-256(0x00 ‖ JCS(event))`: the leaf of RFC 6962 over the canonical JSON of RFC 8785; see [`Canonical`].
     pub leaf_hash: [u8; 32],
 }
 

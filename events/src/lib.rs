@@ -1,8 +1,9 @@
 //! What happened: the language of Registrar's events, and the log that keeps them.
 //!
 //! One file per aggregate (`account`, `course`, …) holds its events, its state and `evolve`; these are pure. `envelope`
-//! is what surrounds an event, `cloud_event` its published and hashed form, `personal` seals what belongs to a person, `log`
-//! is the event store in PostgreSQL, and `bus` is the road over NATS JetStream. What *may* happen is decided elsewhere, in `command-api/src/domain`.
+//! is what surrounds an event, `cloud_event` its hashed and published form, `personal` seals what belongs to a person,
+//! `log` is the event store in PostgreSQL, and `bus` is the road over NATS JetStream. What *may* happen is decided
+//! elsewhere, in `command-api/src/domain`.
 
 #![deny(clippy::disallowed_methods)]
 

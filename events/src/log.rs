@@ -6,7 +6,7 @@ mod keys;
 mod read;
 mod side;
 
-pub use append::{Append, Idempotency, Notify, Outcome, append, request_id};
+pub use append::{Append, Idempotency, Notify, Outcome, append, idempotency_id};
 pub use keys::{InvalidMasterKey, Keyring, MasterKey};
 pub use read::{Filter, LogReader};
 pub use side::{Claim, OpenSession, OutgoingMail, RefreshToken, ResetToken, Side};

@@ -12,8 +12,8 @@ create table log.claims (
 
 -- The first answer to a request that carried an Idempotency-Key, to be given again.
 create table log.idempotency (
-    -- A digest of the tenant, of who asked and of the key, which is compared in one step and tells nothing of them.
-    request_id uuid primary key,
+    -- A digest of the tenant, of who asked and of the key, which is compared in one step.
+    idempotency_id uuid primary key,
     request_hash bytea not null check (octet_length(request_hash) = 32),
     response json not null,
     position bigint not null,

@@ -3,7 +3,7 @@
 -- Appends a batch of commands in one call: all of them, or, where some are refused, none. Each command is numbered from 1
 -- and is refused alone; the caller sends the others again. The answer has a row for each reason to refuse a command, the
 -- one that counts first:
---   replayed  a request with its id was carried out before;
+--   replayed  its request was carried out before;
 --   conflict  a stream that it read or writes has another version now, or an account has a session that it did not know of;
 --   taken     a name that it claims is held by another stream (detail: the scope);
 -- or, where there is none, a single row, and all events, claims, side rows and requests are in:
@@ -11,14 +11,15 @@
 -- The caller forms batches in which no two commands touch the same stream, name or request (only reading the same stream
 -- is fine), so that the answer of one cannot hang on another.
 --
---   expected_*  the versions that the commands' decisions rest on, of streams they write and of streams they only read
---   event_*     the events in order: each names the place of its stream in expected_*, whose events follow one another,
---               numbered from the expected version on without a gap
---   request_*   at most one for each command: what is remembered of it, and how many of the events come up to its last
---   side        null, or of {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
---               refresh_tokens, voided_resets, reset_tokens, mails} those that there are some of, each an array of
---               objects; those that a command can be refused for have its number
---   notify      whether a relay in another process has to be told; a notification costs every commit a lock
+--   expected_*     the versions that the commands' decisions rest on, of streams they write and of streams they only read
+--   event_*        the events in order: each names the place of its stream in expected_*, whose events follow one
+--                  another, numbered from the expected version on without a gap
+--   idempotency_*  at most one for each command: what is remembered of its request, and how many of the events come up to
+--                  the command's last
+--   side           null, or of {claims, releases, subject_keys, credentials, sessions, known_sessions, ended_sessions,
+--                  refresh_tokens, voided_resets, reset_tokens, mails} those that there are some of, each an array of
+--                  objects; those that a command can be refused for have its number
+--   notify         whether a relay in another process has to be told; a notification costs every commit a lock
 --
 -- Most of what a command costs is spent in here, and the head of the log is locked meanwhile. What has a fixed length is
 -- therefore taken from its array by number; unnest, which copies, is for the rest.
@@ -36,11 +37,11 @@ create function log.append(
     event_metadata json[],
     event_recorded_at timestamptz[],
     event_leaf_hash bytea[],
-    request_command int[],
-    request_ids uuid[],
-    request_hash bytea[],
-    request_response json[],
-    request_events bigint[],
+    idempotency_command int[],
+    idempotency_ids uuid[],
+    idempotency_hash bytea[],
+    idempotency_response json[],
+    idempotency_events bigint[],
     side jsonb,
     notify boolean
 )
@@ -62,9 +63,9 @@ begin
     select h.position into strict head_position from log.head h for update;
 
     return query
-    select request_command[n], 'replayed', null::text, null::bigint
-    from generate_subscripts(request_ids, 1) n
-    where (select true from log.idempotency known where known.request_id = request_ids[n]);
+    select idempotency_command[n], 'replayed', null::text, null::bigint
+    from generate_subscripts(idempotency_ids, 1) n
+    where (select true from log.idempotency known where known.idempotency_id = idempotency_ids[n]);
     is_refused := found;
 
     return query
@@ -132,9 +133,9 @@ begin
         perform log.write_beside(side);
     end if;
 
-    insert into log.idempotency (request_id, request_hash, response, position, created_at)
-    select request_ids[r.n], r.hash, r.response, head_position + request_events[r.n], now()
-    from unnest(request_hash, request_response) with ordinality as r (hash, response, n);
+    insert into log.idempotency (idempotency_id, request_hash, response, position, created_at)
+    select idempotency_ids[r.n], r.hash, r.response, head_position + idempotency_events[r.n], now()
+    from unnest(idempotency_hash, idempotency_response) with ordinality as r (hash, response, n);
 
     -- A hint that wakes relays in other processes; what they do follows from the log.
     if notify and head_after > head_position then

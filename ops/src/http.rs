@@ -154,8 +154,8 @@ async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let original = request.extensions().get::<OriginalUri>().map(|OriginalUri(uri)| uri.path().to_owned());
-    let path = original.unwrap_or_else(|| request.uri().path().to_owned());
+    let original = request.extensions().get::<OriginalUri>().map(|OriginalUri(uri)| uri.clone());
+    let uri = original.unwrap_or_else(|| request.uri().clone());
     request.extensions_mut().insert(context.clone());
 
     // At the level of errors, so that no filter takes the request's id away from the lines that it lets through.
@@ -167,7 +167,7 @@ async fn observe(edge: &Edge, mut request: Request, next: impl Next) -> Response
             count_refusal(problem.slug());
             let wrong: Vec<&str> = problem.document().errors.iter().map(|error| error.pointer.as_str()).collect();
             tracing::warn!(problem = problem.slug(), method, route, status, fields = wrong.join(" "), "refused");
-            response = complete(response, &problem, &path);
+            response = complete(response, &problem, uri.path());
         }
         put_headers(response.headers_mut(), &context);
         let latency_ms = measured.answered(method, route, status).as_secs_f64() * 1000.0;

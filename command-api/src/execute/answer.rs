@@ -22,11 +22,18 @@ pub struct Reply {
     secret: Members,
 }
 
-/// What a route adds to the body, in its order.
+/// What a route adds to the body.
 #[derive(Debug, Clone, Default)]
 struct Members(Vec<(Cow<'static, str>, Value)>);
 
 impl Members {
+    fn set(&mut self, name: Cow<'static, str>, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
     fn find(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
@@ -89,14 +96,14 @@ impl Reply {
     /// Adds a member to the body.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.extra.0.push((name.into(), value.into()));
+        self.extra.set(name.into(), value.into());
         self
     }
 
     /// Adds a member that is shown once: a replay of the request answers null in its place.
     #[must_use]
     pub fn with_secret(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.secret.0.push((name.into(), value.into()));
+        self.secret.set(name.into(), value.into());
         self.with(name, Value::Null)
     }
 
@@ -117,8 +124,7 @@ impl Reply {
 
     pub(super) fn answer(mut self, version: i64, position: i64) -> Answer {
         for (name, value) in self.secret.0 {
-            self.extra.0.retain(|(known, _)| *known != name);
-            self.extra.0.push((name, value));
+            self.extra.set(name, value);
         }
         Answer {
             status: self.status,

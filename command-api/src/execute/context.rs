@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use events::{
     Metadata, Role,
     ids::{AccountId, AuthSessionId, TenantId},
-    log::request_id,
+    log::idempotency_id,
 };
 use std::{
     collections::HashSet,
@@ -64,7 +64,7 @@ pub struct Actor {
 pub struct IdempotencyKey {
     /// As the client sent it.
     pub key: String,
-    /// SHA-256 of the request, so that a key is not used for two.
+    /// Keyed digest of the request, so that a key is not used for two.
     pub request_hash: [u8; 32],
 }
 
@@ -87,10 +87,10 @@ impl Context {
     }
 
     /// Names the request, where it has a key.
-    pub(super) fn request_id(&self) -> Option<Uuid> {
+    pub(super) fn idempotency_id(&self) -> Option<Uuid> {
         // Nil stands for whoever did not sign in.
         let actor_id = self.actor.map_or(Uuid::nil(), |actor| actor.account_id.as_uuid());
-        self.idempotency.as_ref().map(|sent| request_id(self.tenant_id, actor_id, &sent.key))
+        self.idempotency.as_ref().map(|sent| idempotency_id(self.tenant_id, actor_id, &sent.key))
     }
 
     /// The organisation that whoever asks is of.

@@ -272,16 +272,14 @@ impl<'a> Work<'a> {
     }
 
     /// Once there is a superadmin, wherever they come from, the bootstrap by a configured secret is over.
-    async fn close_bootstrap(&mut self) -> Result<(), LogError> {
-        let made = self.streams.iter().find(|touched| touched.events.iter().any(|it| makes_superadmin(&it.event)));
-        let Some(id) = made.map(|touched| touched.stream.id) else { return Ok(()) };
+    async fn close_bootstrap(&mut self, superadmin: AccountId) -> Result<(), LogError> {
         if self.side.claims.iter().any(|claim| claim.scope == BOOTSTRAP_SCOPE) {
             return Ok(());
         }
         let log = &self.executor.0.log;
         let digest = log.keyring().claim_digest(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME);
         if log.find_claim(INSTALLATION, BOOTSTRAP_SCOPE, &digest).await?.is_none() {
-            self.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, AccountId::new(id), account::Refusal::BootstrapDone);
+            self.claim::<Account>(BOOTSTRAP_SCOPE, BOOTSTRAP_NAME, superadmin, account::Refusal::BootstrapDone);
         }
         Ok(())
     }
@@ -291,8 +289,9 @@ impl<'a> Work<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error.into());
         }
-        if self.streams.iter().any(|touched| touched.events.iter().any(|it| makes_superadmin(&it.event))) {
-            Box::pin(self.close_bootstrap()).await?;
+        let made = self.streams.iter().find(|touched| touched.events.iter().any(|it| makes_superadmin(&it.event)));
+        if let Some(superadmin) = made.map(|touched| AccountId::new(touched.stream.id)) {
+            Box::pin(self.close_bootstrap(superadmin)).await?;
         }
         let keyring = self.executor.0.log.keyring();
         let tenant_id = self.tenant_id;

@@ -101,8 +101,8 @@ pub async fn start(
     };
     upload.finish().await?;
     if let Some(key) = &mut context.idempotency {
-        let request = keyring.claim_digest("account-import", &format!("{dry_run} {digest}"));
-        key.request_hash = Sha256::digest(request).into();
+        let request = format!("account-import {dry_run} {digest}");
+        key.request_hash = keyring.request_digest(&[request.as_bytes()]);
     }
     let answered = record(&executor, &context, id, Command::Start { bytes, dry_run }).await;
     match &answered {

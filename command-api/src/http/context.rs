@@ -173,11 +173,11 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 #[derive(Debug, Clone)]
 struct RequestBody(Bytes);
 
-/// Reads the body of a request that has an `Idempotency-Key`, within the bound on bodies, so that a digest can be taken.
+/// Reads the body of a request that has an `Idempotency-Key`, within the bound on bodies, and keeps it for its digest.
 #[derive(Debug, Clone, Copy)]
-pub struct Digesting;
+pub struct KeepingBody;
 
-impl Middleware for Digesting {
+impl Middleware for KeepingBody {
     async fn handle(self, request: Request, next: impl Next) -> Response {
         match read_body(request).await {
             Ok(request) => answer(next, request).await,
@@ -262,7 +262,7 @@ mod tests {
     async fn send(method: Method, path: &str, key: Option<&str>, body: &str) -> (StatusCode, String) {
         let router = Router::new()
             .route("/{*path}", post(echo).patch(echo))
-            .layer(Around(Digesting))
+            .layer(Around(KeepingBody))
             .layer(DefaultBodyLimit::max(16));
         let mut request = Request::builder().method(method).uri(path);
         if let Some(key) = key {

@@ -28,6 +28,8 @@ use validator::{Validate, ValidationError};
 
 /// Most bytes that an organisation's settings may have as JSON.
 const SETTINGS_MAX_BYTES: usize = 16 * 1024;
+/// How deep they may be nested; the object itself is the first level.
+const SETTINGS_MAX_DEPTH: usize = 32;
 
 const SLUG_TAKEN: ProblemType = ProblemType {
     slug: "tenant-slug-taken",
@@ -63,7 +65,23 @@ fn slug(text: &str) -> Result<(), ValidationError> {
 
 fn settings_fit(settings: &BTreeMap<String, Value>) -> Result<(), ValidationError> {
     let size = serde_json::to_vec(settings).map_or(usize::MAX, |json| json.len());
-    if size > SETTINGS_MAX_BYTES { Err(refusal("size", "must be at most 16384 bytes of JSON")) } else { Ok(()) }
+    if size > SETTINGS_MAX_BYTES {
+        return Err(refusal("size", "must be at most 16384 bytes of JSON"));
+    }
+    // Whatever is stored has to be read again inside of an event, and readers bound how deep they go.
+    if 1 + settings.values().map(depth).max().unwrap_or_default() > SETTINGS_MAX_DEPTH {
+        return Err(refusal("depth", "must be nested at most 32 deep"));
+    }
+    Ok(())
+}
+
+fn depth(value: &Value) -> usize {
+    let within = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + within.unwrap_or_default()
 }
 
 /// Who may register: `open`, `invite` or `closed`.
@@ -215,4 +233,19 @@ pub async fn create_account(
 fn within(context: Context, tenant_id: TenantId) -> Result<Context, Refusal> {
     tenant::check_runs(&context, tenant_id)?;
     Ok(context.acting_in(tenant_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_nested_so_deep_that_they_can_be_read_again() {
+        let nested = |levels: usize| {
+            let value = (1..levels).fold(Value::Null, |value, _| Value::Array(vec![value]));
+            BTreeMap::from([("a".to_owned(), value)])
+        };
+        assert!(settings_fit(&nested(SETTINGS_MAX_DEPTH)).is_ok());
+        assert_eq!(settings_fit(&nested(SETTINGS_MAX_DEPTH + 1)).unwrap_err().code, "depth");
+    }
 }

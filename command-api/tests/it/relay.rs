@@ -10,6 +10,7 @@ use events::{
     log::{self, Append, Keyring, LogReader, MasterKey, Notify, Side},
     tenant::DEFAULT_TENANT,
 };
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 use testkit::{TestDatabase, TestStream};
 use uuid::Uuid;
@@ -81,6 +82,12 @@ impl World {
         }
         assert_eq!(published, log);
         assert!(published.iter().all(events::Recorded::is_intact));
+        let stream = self.stream.jetstream().await.get_stream(&self.stream.name).await.unwrap();
+        for event in log.iter().take(3) {
+            let message = stream.get_raw_message(event.position.unsigned_abs()).await.unwrap();
+            let hash = Sha256::new().chain_update([0]).chain_update(&message.payload).finalize();
+            assert_eq!(*hash, event.leaf_hash, "a payload is what was hashed, to the byte");
+        }
         let last = self.bus.find_last_sequence().await.unwrap().unwrap();
         assert_eq!(i64::try_from(last).unwrap(), self.log.head().await.unwrap(), "sequence is position");
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     Json,
-    cloud_event::{Canonical, hex},
+    cloud_event::Canonical,
     envelope::{Recorded, StreamRef},
     ids::TenantId,
 };
@@ -11,7 +11,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::Publish
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 const POSITION: &str = "Registrar-Position";
@@ -43,7 +43,7 @@ pub(super) fn to_publish(event: &Canonical) -> PublishMessage {
     let mut headers = HeaderMap::new();
     headers.insert(HeaderName::from_static(CONTENT_TYPE), STRUCTURED);
     headers.insert(HeaderName::from_static(POSITION), recorded.position.to_string());
-    headers.insert(HeaderName::from_static(LEAF_HASH), hex(&recorded.leaf_hash));
+    headers.insert(HeaderName::from_static(LEAF_HASH), recorded.leaf_hash_hex());
     if let Ok(Traced { traceparent: Some(trace) }) = serde_json::from_str(recorded.metadata.get()) {
         headers.insert(HeaderName::from_static(TRACEPARENT), trace);
     }
@@ -117,7 +117,7 @@ impl CloudEvent<'_> {
 pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
     let find = |header| headers.and_then(|headers| headers.get(HeaderName::from_static(header)));
     let text = |header| find(header).map(HeaderValue::as_str).ok_or(MalformedMessage::Header(header));
-    let position = read(text(POSITION)?, POSITION)?;
+    let position = text(POSITION)?.parse().map_err(|_| MalformedMessage::Header(POSITION))?;
     let leaf_hash = unhex(text(LEAF_HASH)?).ok_or(MalformedMessage::Header(LEAF_HASH))?;
 
     let event: CloudEvent<'_> = serde_json::from_slice(payload).map_err(MalformedMessage::Payload)?;
@@ -135,10 +135,6 @@ pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recor
         recorded_at: recorded_at.to_utc(),
         leaf_hash,
     })
-}
-
-fn read<T: FromStr>(text: &str, header: &'static str) -> Result<T, MalformedMessage> {
-    text.parse().map_err(|_| MalformedMessage::Header(header))
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -32,9 +32,9 @@ pub struct Append {
 /// Remembers a request's answer.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// Names the request: see [`request_id`].
-    pub request_id: Uuid,
-    /// SHA-256 of the request.
+    /// See [`idempotency_id`].
+    pub idempotency_id: Uuid,
+    /// Keyed digest of the request: see [`super::Keyring::request_digest`].
     pub request_hash: [u8; 32],
     /// What was answered, but for the position.
     pub response: Json,
@@ -42,7 +42,7 @@ pub struct Idempotency {
 
 /// Names a request by the organisation in which it is made, who makes it (nil where that is not known), and its
 /// `Idempotency-Key`: the beginning of their SHA-256, as a `UUIDv8` (RFC 9562, section 5.8).
-pub fn request_id(tenant_id: TenantId, actor_id: Uuid, key: &str) -> Uuid {
+pub fn idempotency_id(tenant_id: TenantId, actor_id: Uuid, key: &str) -> Uuid {
     let hash = Sha256::new().chain_update(tenant_id.as_uuid()).chain_update(actor_id).chain_update(key).finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
@@ -82,7 +82,8 @@ pub enum Notify {
 ///
 /// The database role may call `log.append`, and may not touch the log otherwise.
 ///
-/// On an error nothing is known to be written; on one of the connection it may have been all the same.
+/// On an error nothing is known to be written, nor what was refused before it; on one of the connection it may have been
+/// written all the same.
 pub async fn append(log: &mut PgConnection, commands: &[&Append], notify: Notify) -> Result<Vec<Outcome>, LogError> {
     let mut outcomes = vec![None; commands.len()];
     loop {
@@ -134,11 +135,11 @@ async fn append_all(log: &mut PgConnection, commands: &[&Append], notify: Notify
         &columns.event_metadata as &[&Json],
         &columns.event_recorded_at,
         &columns.event_leaf_hash as &[&[u8]],
-        &columns.request_command,
-        &columns.request_ids,
-        &columns.request_hash as &[&[u8]],
-        &columns.request_response as &[&Json],
-        &columns.request_events,
+        &columns.idempotency_command,
+        &columns.idempotency_ids,
+        &columns.idempotency_hash as &[&[u8]],
+        &columns.idempotency_response as &[&Json],
+        &columns.idempotency_events,
         columns.side,
         notify == Notify::Relays,
     )
@@ -194,11 +195,11 @@ struct Columns<'a> {
     event_metadata: Vec<&'a Json>,
     event_recorded_at: Vec<DateTime<Utc>>,
     event_leaf_hash: Vec<&'a [u8]>,
-    request_command: Vec<i32>,
-    request_ids: Vec<Uuid>,
-    request_hash: Vec<&'a [u8]>,
-    request_response: Vec<&'a Json>,
-    request_events: Vec<i64>,
+    idempotency_command: Vec<i32>,
+    idempotency_ids: Vec<Uuid>,
+    idempotency_hash: Vec<&'a [u8]>,
+    idempotency_response: Vec<&'a Json>,
+    idempotency_events: Vec<i64>,
     side: Option<Value>,
 }
 
@@ -231,11 +232,11 @@ impl<'a> Columns<'a> {
             }
             events += count(&command.events);
             if let Some(idempotency) = &command.idempotency {
-                columns.request_command.push(number);
-                columns.request_ids.push(idempotency.request_id);
-                columns.request_hash.push(&idempotency.request_hash);
-                columns.request_response.push(&idempotency.response);
-                columns.request_events.push(events);
+                columns.idempotency_command.push(number);
+                columns.idempotency_ids.push(idempotency.idempotency_id);
+                columns.idempotency_hash.push(&idempotency.request_hash);
+                columns.idempotency_response.push(&idempotency.response);
+                columns.idempotency_events.push(events);
             }
             side.add(number, command.tenant_id, &command.side);
         }

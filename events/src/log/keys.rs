@@ -171,7 +171,8 @@ impl Keyring {
         self.0.files.open(AccountId::new(file), sealed)
     }
 
-    /// What stands for a request in `log.idempotency`: a keyed digest (HMAC-SHA-256) of its pieces, one after the other.
+    /// What a request said, kept to tell it from another with the same `Idempotency-Key`: a keyed digest (HMAC-SHA-256) of
+    /// its pieces, one after the other. Where one ends must be told by themselves.
     pub fn request_digest(&self, pieces: &[&[u8]]) -> [u8; 32] {
         self.0.claims.mac_of(&[&[b"request\0".as_slice()], pieces].concat())
     }

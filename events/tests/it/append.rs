@@ -8,7 +8,7 @@ use events::{
     ids::{AccountId, AuthSessionId},
     log::{
         self, Append, Claim, Idempotency, Keyring, LogError, LogReader, MasterKey, Notify, OpenSession, Outcome, Side,
-        request_id,
+        idempotency_id,
     },
     tenant::DEFAULT_TENANT,
 };
@@ -144,9 +144,9 @@ async fn each_command_is_refused_for_the_reason_that_counts_first() {
         Append { side: Side { claims: vec![claim], ..Side::default() }, ..append }
     };
     let request = |key: &str, append: Append| {
-        let request_id = request_id(DEFAULT_TENANT, Uuid::nil(), key);
+        let idempotency_id = idempotency_id(DEFAULT_TENANT, Uuid::nil(), key);
         let response = Json::of(&"done").unwrap();
-        Append { idempotency: Some(Idempotency { request_id, request_hash: [1; 32], response }), ..append }
+        Append { idempotency: Some(Idempotency { idempotency_id, request_hash: [1; 32], response }), ..append }
     };
     one(&writer, &request("before", claim(taken, command(moved, 0, 1)))).await;
 
@@ -235,7 +235,7 @@ async fn a_request_is_carried_out_once() {
     let writer = database.pool_as("registrar_command").await;
     let request = |id: Uuid| {
         let idempotency = Idempotency {
-            request_id: request_id(DEFAULT_TENANT, Uuid::nil(), "the same"),
+            idempotency_id: idempotency_id(DEFAULT_TENANT, Uuid::nil(), "the same"),
             request_hash: [1; 32],
             response: Json::of(&42).unwrap(),
         };

@@ -30,11 +30,11 @@ declare
     event_metadata json[];
     event_recorded_at timestamptz[];
     event_leaf_hash bytea[];
-    request_command int[];
-    request_ids uuid[];
-    request_hash bytea[];
-    request_response json[];
-    request_events bigint[];
+    idempotency_command int[];
+    idempotency_ids uuid[];
+    idempotency_hash bytea[];
+    idempotency_response json[];
+    idempotency_events bigint[];
 begin
     select array_agg(pg_temp.new_id()), array_agg(gen_random_uuid()) into payments, enrollments
     from generate_series(1, commands);
@@ -51,17 +51,17 @@ begin
     event_metadata := (select array_agg('{"actor_id":"00000000-0000-7000-8000-000000000001","actor_role":"learner","session_id":"00000000-0000-7000-8000-000000000001","correlation_id":"00000000-0000-7000-8000-000000000001","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'::json) from generate_series(1, commands * 2));
     event_recorded_at := (select array_agg(now()) from generate_series(1, commands * 2));
     event_leaf_hash := (select array_agg(sha256(c::text::bytea)) from generate_series(1, commands * 2) c);
-    request_command := (select array_agg(c) from generate_series(1, commands) c);
-    request_ids := (select array_agg(gen_random_uuid()) from generate_series(1, commands));
-    request_hash := (select array_agg(sha256(c::text::bytea)) from generate_series(1, commands) c);
-    request_response := (select array_agg('{"status":201,"id":"00000000-0000-7000-8000-000000000001","version":1,"location":"/v1/me/payments","extra":{"a":"b"}}'::json) from generate_series(1, commands));
-    request_events := (select array_agg(2 * c) from generate_series(1, commands) c);
+    idempotency_command := (select array_agg(c) from generate_series(1, commands) c);
+    idempotency_ids := (select array_agg(gen_random_uuid()) from generate_series(1, commands));
+    idempotency_hash := (select array_agg(sha256(c::text::bytea)) from generate_series(1, commands) c);
+    idempotency_response := (select array_agg('{"status":201,"id":"00000000-0000-7000-8000-000000000001","version":1,"location":"/v1/me/payments","extra":{"a":"b"}}'::json) from generate_series(1, commands));
+    idempotency_events := (select array_agg(2 * c) from generate_series(1, commands) c);
     begun := clock_timestamp();
     perform log.append(
         expected_command, expected_stream, expected_version,
         event_expected, event_ids, event_tenant, event_stream_type, event_version, event_type, event_data, event_metadata,
         event_recorded_at, event_leaf_hash,
-        request_command, request_ids, request_hash, request_response, request_events,
+        idempotency_command, idempotency_ids, idempotency_hash, idempotency_response, idempotency_events,
         null, false);
     return extract(epoch from clock_timestamp() - begun) * 1e6 / commands;
 end
