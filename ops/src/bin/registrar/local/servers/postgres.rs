@@ -187,10 +187,16 @@ fn settings(profile: Profile) -> Vec<Cow<'static, str>> {
         Profile::Durable => &[],
         Profile::Small => &["max_wal_size=64MB", "min_wal_size=32MB", "shared_buffers=64MB"],
         // Test databases are gone before they would be vacuumed, and whoever drops one waits for the launcher, now and
-        // then for as long as that sleeps, which is a minute.
-        Profile::Test => {
-            &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "autovacuum=off"]
-        }
+        // then for as long as that sleeps, which is a minute; and for whoever stopped in the middle of signing in, as a
+        // test does whose runtime stands still while it drops its database.
+        Profile::Test => &[
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_wal_size=4GB",
+            "autovacuum=off",
+            "authentication_timeout=5s",
+        ],
         // As on a server of one's own; checkpoints come by time, not in the middle of every stretch of load.
         Profile::Bench => &[
             "max_connections=500",
