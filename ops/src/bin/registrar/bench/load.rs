@@ -281,8 +281,9 @@ mod tests {
         };
         let sample = run_with(1, Pace::Open(100.0), length, &CancellationToken::new(), make).await.unwrap();
         assert_eq!((sample.latencies.len(), *turns.lock().unwrap()), (40, 40));
-        // Of forty, the first waits 200 ms, and half of those that were due meanwhile more than 100 ms.
+        // Of forty, the first waits 200 ms, and half of those that were due meanwhile more than 100 ms; where the machine
+        // stands still as well, more of them. Counted from when each was sent, it would be the first alone.
         let waited = sample.latencies.count_between(100_000, LONGEST);
-        assert!((10..=12).contains(&waited), "{waited} waited");
+        assert!(waited >= 10, "{waited} waited");
     }
 }
