@@ -1,6 +1,6 @@
 //! Group commit: one task per process gathers the commands that wait and appends them in one transaction, in one round
-//! trip where none is refused. A serialised log costs its lock once per batch, not once per command, and no command waits for a timer: a
-//! batch is whatever came while the one before it was being written.
+//! trip where none is refused. A serialised log costs its lock once per batch, not once per command, and no command
+//! waits for a timer: a batch is whatever came while the one before it was being written.
 
 use crate::{metrics, tail::Tail};
 use events::{

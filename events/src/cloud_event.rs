@@ -2,14 +2,17 @@
 //! covers and what is published: whoever has the text can check it with one SHA-256.
 
 use crate::{
-    canonical,
-    envelope::{Metadata, Recorded},
+    Json, canonical,
+    envelope::{Metadata, Recorded, StreamRef},
+    ids::TenantId,
     json::Members,
 };
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Error, Map, Value};
+use serde::Deserialize;
+use serde_json::{Error, Map, Value, value::RawValue};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// An event with its canonical JSON.
@@ -194,6 +197,24 @@ impl Recorded {
         self.stored_leaf(&canonical::of_written(self.data.get())?)
     }
 
+    /// Reads an event from its JSON. What that does not say is at which position it stands, and its hash.
+    pub(crate) fn from_cloud_event(json: &[u8], position: i64, leaf_hash: [u8; 32]) -> Result<Self, Error> {
+        let event: Read<'_> = serde_json::from_slice(json)?;
+        let recorded_at = DateTime::parse_from_rfc3339(event.recordedtime).map_err(serde::de::Error::custom)?;
+        Ok(Self {
+            position,
+            event_id: event.id,
+            tenant_id: TenantId::new(event.tenantid),
+            metadata: Json::of_text(event.metadata()),
+            stream: StreamRef { stream_type: event.streamtype.into_owned().into(), id: event.streamid },
+            version: event.streamversion,
+            event_type: event.r#type.into_owned(),
+            data: Json::of_text(event.data.get().to_owned()),
+            recorded_at: recorded_at.to_utc(),
+            leaf_hash,
+        })
+    }
+
     /// The stored hash in hexadecimal.
     pub fn leaf_hash_hex(&self) -> String {
         hex(&self.leaf_hash)
@@ -202,6 +223,59 @@ impl Recorded {
     /// Whether the stored hash is that of the stored content.
     pub fn is_intact(&self) -> bool {
         self.own_leaf().is_ok_and(|leaf| *Sha256::digest(leaf) == self.leaf_hash)
+    }
+}
+
+/// What is read of an event's JSON; the rest says the same once more.
+#[derive(Deserialize)]
+struct Read<'a> {
+    #[serde(borrow)]
+    actorid: Option<&'a RawValue>,
+    actorrole: Option<&'a RawValue>,
+    actortenantid: Option<&'a RawValue>,
+    causationid: Option<&'a RawValue>,
+    correlationid: Option<&'a RawValue>,
+    data: &'a RawValue,
+    id: Uuid,
+    imported: Option<&'a RawValue>,
+    recordedtime: &'a str,
+    sessionid: Option<&'a RawValue>,
+    streamid: Uuid,
+    #[serde(borrow)]
+    streamtype: Cow<'a, str>,
+    streamversion: i64,
+    tenantid: Uuid,
+    time: &'a RawValue,
+    traceparent: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+impl Read<'_> {
+    /// The event's metadata, as the log has them.
+    fn metadata(&self) -> String {
+        // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
+        let recorded = |time: &RawValue| time.get().trim_matches('"') == self.recordedtime;
+        let members = [
+            ("actor_id", self.actorid),
+            ("actor_role", self.actorrole),
+            ("actor_tenant_id", self.actortenantid),
+            ("causation_id", self.causationid),
+            ("correlation_id", self.correlationid),
+            ("imported", self.imported),
+            ("occurred_at", Some(self.time).filter(|time| !recorded(time))),
+            ("session_id", self.sessionid),
+            ("traceparent", self.traceparent),
+        ];
+        let mut text = String::with_capacity(512);
+        for (name, value) in members {
+            if let Some(value) = value {
+                text.push(if text.is_empty() { '{' } else { ',' });
+                text.extend(["\"", name, "\":", value.get()]);
+            }
+        }
+        text.push_str(if text.is_empty() { "{}" } else { "}" });
+        text
     }
 }
 
@@ -226,11 +300,7 @@ pub fn timestamp(at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Event, Json,
-        envelope::{Place, StreamRef},
-        tenant::DEFAULT_TENANT,
-    };
+    use crate::{Event, envelope::Place, tenant::DEFAULT_TENANT};
     use serde_json::json;
 
     #[test]

@@ -1,18 +1,9 @@
-//! An event as a NATS message: a CloudEvent (CloudEvents 1.0 over NATS, structured content mode). The payload is the event's
-//! canonical JSON, so that `SHA-256(0x00 ‖ payload)` is its leaf hash; headers say where it stands in the log.
+//! An event as a NATS message: a CloudEvent (CloudEvents 1.0 over NATS, structured content mode). The payload is the
+//! event's canonical JSON, so that `SHA-256(0x00 ‖ payload)` is its leaf hash; headers say where it stands in the log.
 
-use crate::{
-    Json,
-    cloud_event::Canonical,
-    envelope::{Recorded, StreamRef},
-    ids::TenantId,
-};
+use crate::{cloud_event::Canonical, envelope::Recorded};
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::PublishMessage};
-use chrono::DateTime;
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use uuid::Uuid;
 
 const POSITION: &str = "Registrar-Position";
 const LEAF_HASH: &str = "Registrar-Leaf-Hash";
@@ -60,81 +51,13 @@ struct Traced<'a> {
     traceparent: Option<&'a str>,
 }
 
-/// What a payload says that headers do not.
-#[derive(Deserialize)]
-struct CloudEvent<'a> {
-    #[serde(borrow)]
-    actorid: Option<&'a RawValue>,
-    actorrole: Option<&'a RawValue>,
-    actortenantid: Option<&'a RawValue>,
-    causationid: Option<&'a RawValue>,
-    correlationid: Option<&'a RawValue>,
-    data: &'a RawValue,
-    id: Uuid,
-    imported: Option<&'a RawValue>,
-    recordedtime: &'a str,
-    sessionid: Option<&'a RawValue>,
-    streamid: Uuid,
-    #[serde(borrow)]
-    streamtype: Cow<'a, str>,
-    streamversion: i64,
-    tenantid: Uuid,
-    time: &'a RawValue,
-    traceparent: Option<&'a RawValue>,
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-}
-
-impl CloudEvent<'_> {
-    /// The event's metadata, as the log has them.
-    fn metadata(&self) -> String {
-        // `time` is always there; only an event that occurred at another time than it was recorded has `occurred_at`.
-        let recorded = |time: &RawValue| time.get().trim_matches('"') == self.recordedtime;
-        let members = [
-            ("actor_id", self.actorid),
-            ("actor_role", self.actorrole),
-            ("actor_tenant_id", self.actortenantid),
-            ("causation_id", self.causationid),
-            ("correlation_id", self.correlationid),
-            ("imported", self.imported),
-            ("occurred_at", Some(self.time).filter(|time| !recorded(time))),
-            ("session_id", self.sessionid),
-            ("traceparent", self.traceparent),
-        ];
-        let mut text = String::with_capacity(512);
-        for (name, value) in members {
-            if let Some(value) = value {
-                text.push(if text.is_empty() { '{' } else { ',' });
-                text.extend(["\"", name, "\":", value.get()]);
-            }
-        }
-        text.push_str(if text.is_empty() { "{}" } else { "}" });
-        text
-    }
-}
-
 /// Reads a message back to the row of the log that it carries.
 pub(super) fn parse(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Recorded, MalformedMessage> {
     let find = |header| headers.and_then(|headers| headers.get(HeaderName::from_static(header)));
     let text = |header| find(header).map(HeaderValue::as_str).ok_or(MalformedMessage::Header(header));
     let position = text(POSITION)?.parse().map_err(|_| MalformedMessage::Header(POSITION))?;
     let leaf_hash = unhex(text(LEAF_HASH)?).ok_or(MalformedMessage::Header(LEAF_HASH))?;
-
-    let event: CloudEvent<'_> = serde_json::from_slice(payload).map_err(MalformedMessage::Payload)?;
-    let recorded_at = DateTime::parse_from_rfc3339(event.recordedtime)
-        .map_err(|error| MalformedMessage::Payload(serde::de::Error::custom(error)))?;
-    Ok(Recorded {
-        position,
-        event_id: event.id,
-        tenant_id: TenantId::new(event.tenantid),
-        metadata: Json::of_text(event.metadata()),
-        stream: StreamRef { stream_type: event.streamtype.into_owned().into(), id: event.streamid },
-        version: event.streamversion,
-        event_type: event.r#type.into_owned(),
-        data: Json::of_text(event.data.get().to_owned()),
-        recorded_at: recorded_at.to_utc(),
-        leaf_hash,
-    })
+    Recorded::from_cloud_event(payload, position, leaf_hash).map_err(MalformedMessage::Payload)
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -152,9 +75,15 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, Metadata, category::CategoryEvent, envelope::Place, tenant::DEFAULT_TENANT};
-    use chrono::TimeDelta;
+    use crate::{
+        Event, Metadata,
+        category::CategoryEvent,
+        envelope::{Place, StreamRef},
+        tenant::DEFAULT_TENANT,
+    };
+    use chrono::{DateTime, TimeDelta};
     use sha2::{Digest, Sha256};
+    use uuid::Uuid;
 
     /// With all metadata that there are, or with what there always is.
     fn event(with_all: bool) -> Canonical {

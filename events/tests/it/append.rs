@@ -48,6 +48,12 @@ fn command(id: Uuid, version: i64, count: i64) -> Append {
     }
 }
 
+/// The command, which claims the one name there is for a stream.
+fn claim(id: Uuid, append: Append) -> Append {
+    let claim = Claim { scope: "category-name", digest: vec![7; 32], stream: stream(id) };
+    Append { side: Side { claims: vec![claim], ..Side::default() }, ..append }
+}
+
 async fn all(writer: &PgPool, batch: &[&Append]) -> Result<Vec<Outcome>, LogError> {
     log::append(&mut writer.acquire().await.unwrap(), batch, Notify::Relays).await
 }
@@ -139,10 +145,6 @@ async fn each_command_is_refused_for_the_reason_that_counts_first() {
     let database = TestDatabase::log().await;
     let writer = database.pool_as("registrar_command").await;
     let (taken, moved) = (Uuid::new_v4(), Uuid::new_v4());
-    let claim = |id: Uuid, append: Append| {
-        let claim = Claim { scope: "category-name", digest: vec![7; 32], stream: stream(id) };
-        Append { side: Side { claims: vec![claim], ..Side::default() }, ..append }
-    };
     let request = |key: &str, append: Append| {
         let idempotency_id = idempotency_id(DEFAULT_TENANT, Uuid::nil(), key);
         let response = Json::of(&"done").unwrap();
@@ -196,10 +198,7 @@ async fn a_name_is_one_streams_until_it_is_released() {
     let database = TestDatabase::log().await;
     let writer = database.pool_as("registrar_command").await;
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
-    let claiming = |id: Uuid, version: i64| {
-        let claim = Claim { scope: "category-name", digest: vec![7; 32], stream: stream(id) };
-        Append { side: Side { claims: vec![claim], ..Side::default() }, ..command(id, version, 1) }
-    };
+    let claiming = |id: Uuid, version: i64| claim(id, command(id, version, 1));
     assert_eq!(one(&writer, &claiming(first, 0)).await, Outcome::Committed { position: 1 });
     assert_eq!(one(&writer, &claiming(second, 0)).await, Outcome::Taken { claim: 0 });
     assert_eq!(one(&writer, &claiming(first, 1)).await, Outcome::Committed { position: 2 }, "its own stays its own");
